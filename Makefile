@@ -1,0 +1,59 @@
+# Everything a contributor or CI does. Set-up is automatic: each target needs stamps, and a stamp is
+# renewed only when the files that it depends on have changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help verify test lint format type bench setup clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+verify: setup ## Verify the sample backend, tick its workflow document, print the report
+	@$(BIN)/harness verify
+
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: setup ## Check format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## Measure speed: ratios and medians, never a pass or a fail
+	@$(BIN)/python -m benchmarks
+
+setup: $(STAMPS)/python $(STAMPS)/suite $(STAMPS)/functions
+
+$(STAMPS)/python: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "setting up Python packages in $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@mkdir -p $(STAMPS) && touch $@
+
+# npm ci writes node_modules anew, so it runs only when a lock file has changed.
+$(STAMPS)/suite: package-lock.json
+	@command -v npm > /dev/null || { echo "npm is missing: install Node.js 20 or newer"; exit 3; }
+	@echo "setting up the Firebase Emulator Suite (npm ci) ..."
+	@npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/functions: backend/functions/package-lock.json
+	@command -v npm > /dev/null || { echo "npm is missing: install Node.js 20 or newer"; exit 3; }
+	@echo "setting up the sample backend's functions (npm ci) ..."
+	@cd backend/functions && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@mkdir -p $(STAMPS) && touch $@
+
+clean: ## Remove everything that was made here
+	@rm -rf $(VENV) $(STAMPS) node_modules backend/functions/node_modules build dist *.egg-info \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .harness/last-run.json
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

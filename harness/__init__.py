@@ -1,0 +1,79 @@
+"""The public names. They are loaded when first used, so that `import harness` itself costs nothing.
+
+Re-exports only, no logic. pytest imports this package in every project of the environment it is
+installed in.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.config import Settings as Settings
+    from harness.emulators.auth import AuthUser as AuthUser
+    from harness.emulators.functions import FunctionsError as FunctionsError
+    from harness.emulators.storage import StorageDenied as StorageDenied
+    from harness.emulators.storage import StorageObjectMissing as StorageObjectMissing
+    from harness.emulators.suite import EmulatorSuite as EmulatorSuite
+    from harness.emulators.suite import SuiteOptions as SuiteOptions
+    from harness.errors import HarnessError as HarnessError
+    from harness.files import read_text_file as read_text_file
+    from harness.pytest_plugin.outcome import NotVerified as NotVerified
+    from harness.pytest_plugin.outcome import not_verified as not_verified
+    from harness.rules.ruleset import load_ruleset as load_ruleset
+    from harness.source import SourceText as SourceText
+    from harness.workflow.document import ChecklistItem as ChecklistItem
+    from harness.workflow.document import WorkflowDocument as WorkflowDocument
+    from harness.workflow.document import parse_workflow as parse_workflow
+
+_HOMES = {
+    # in checks
+    "not_verified": "harness.pytest_plugin.outcome",
+    "NotVerified": "harness.pytest_plugin.outcome",
+    "FunctionsError": "harness.emulators.functions",
+    "StorageDenied": "harness.emulators.storage",
+    "StorageObjectMissing": "harness.emulators.storage",
+    "AuthUser": "harness.emulators.auth",
+    # the suite around something else
+    "EmulatorSuite": "harness.emulators.suite",
+    "SuiteOptions": "harness.emulators.suite",
+    # the rules, by themselves
+    "load_ruleset": "harness.rules.ruleset",
+    "read_text_file": "harness.files",
+    # the workflow document
+    "parse_workflow": "harness.workflow.document",
+    "WorkflowDocument": "harness.workflow.document",
+    "ChecklistItem": "harness.workflow.document",
+    "SourceText": "harness.source",
+    "Settings": "harness.config",
+    "HarnessError": "harness.errors",
+}
+
+__all__ = [
+    "AuthUser",
+    "ChecklistItem",
+    "EmulatorSuite",
+    "FunctionsError",
+    "HarnessError",
+    "NotVerified",
+    "Settings",
+    "SourceText",
+    "StorageDenied",
+    "StorageObjectMissing",
+    "SuiteOptions",
+    "WorkflowDocument",
+    "load_ruleset",
+    "not_verified",
+    "parse_workflow",
+    "read_text_file",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

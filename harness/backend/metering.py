@@ -1,0 +1,339 @@
+"""What each request did and what it costs: one record a request, a bounded log of them, totals by
+caller.
+
+Counts are billed operations, not money. How a query is priced is decided in `firestore/cost.py`;
+this module adds up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.backend.auth import Caller
+from harness.errors import StatusCode
+from harness.firestore.cost import Cost
+from harness.firestore.paths import ResourcePath
+from harness.firestore.query import (
+    Aggregation,
+    CompositeFilter,
+    Direction,
+    FieldFilter,
+    Filter,
+    Operator,
+    StructuredQuery,
+)
+
+LOG_SIZE = 10_000
+"""Requests kept for each database."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Billed operations and what explains them. `rules_reads` are not among the `reads`."""
+
+    reads: int = 0
+    writes: int = 0
+    deletes: int = 0
+    rules_reads: int = 0
+    index_entries_scanned: int = 0
+    index_entries_billed: int = 0
+    minimum_charges: int = 0
+    documents_returned: int = 0
+
+    def add_cost(self, cost: Cost) -> None:
+        """Add what an operation costs."""
+        self.reads += cost.reads
+        self.writes += cost.writes
+        self.deletes += cost.deletes
+        self.rules_reads += cost.rules_reads
+        self.index_entries_scanned += cost.index_entries_scanned
+        self.index_entries_billed += cost.index_entries_billed
+        self.minimum_charges += cost.minimum_charges
+
+    def add(self, other: Tally) -> None:
+        """Add another tally to this one."""
+        self.reads += other.reads
+        self.writes += other.writes
+        self.deletes += other.deletes
+        self.rules_reads += other.rules_reads
+        self.index_entries_scanned += other.index_entries_scanned
+        self.index_entries_billed += other.index_entries_billed
+        self.minimum_charges += other.minimum_charges
+        self.documents_returned += other.documents_returned
+
+    def to_json(self) -> dict[str, int]:
+        """Return the counts by their names in camel case."""
+        return {
+            "reads": self.reads,
+            "writes": self.writes,
+            "deletes": self.deletes,
+            "rulesReads": self.rules_reads,
+            "totalReads": self.reads + self.rules_reads,
+            "indexEntriesScanned": self.index_entries_scanned,
+            "indexEntriesBilled": self.index_entries_billed,
+            "minimumCharges": self.minimum_charges,
+            "documentsReturned": self.documents_returned,
+        }
+
+
+@dataclass(slots=True)
+class RuleVerdict:
+    """One rules decision that a request needed.
+
+    Args:
+        allowed_by: The line of the `allow` that granted; None for a denial.
+        reasons: For a denial, line, column and text of each statement that was tried.
+    """
+
+    method: str
+    path: str
+    allowed: bool
+    allowed_by: int | None = None
+    reasons: tuple[tuple[int, int, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the decision as the admin route prints it."""
+        verdict: dict[str, Any] = {
+            "method": self.method,
+            "path": self.path,
+            "allowed": self.allowed,
+        }
+        if self.allowed_by is not None:
+            verdict["allowedByLine"] = self.allowed_by
+        if not self.allowed:
+            verdict["reasons"] = [
+                {"line": line, "column": column, "text": text}
+                for line, column, text in self.reasons
+            ]
+        return verdict
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """One request: filled in while it runs, then kept.
+
+    Args:
+        rpc: The method's name on the wire, such as `RunQuery`.
+        caller: Who asked.
+        started: When it was received, in microseconds since the epoch.
+        collection: What it touched, ids replaced: `users/*/tasks`. Several are joined by a comma.
+        query: The shape of a query, operands replaced by `?`.
+        plan: The indexes it used, as query explain prints them.
+        attempt: Which attempt of a transaction, from 1; 0 outside of one.
+        target: The listener's target id; None for all else.
+    """
+
+    rpc: str
+    caller: Caller
+    started: int
+    sequence: int = 0
+    collection: str = ""
+    query: str | None = None
+    plan: tuple[str, ...] = ()
+    missing_index: dict[str, Any] | None = None
+    verdicts: list[RuleVerdict] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    in_transaction: bool = False
+    target: int | None = None
+    code: StatusCode = StatusCode.OK
+    message: str = ""
+    latency_ms: float = 0.0
+
+    def touch(self, paths: Iterable[ResourcePath]) -> None:
+        """Note which documents or collections the request names."""
+        self.collection = ", ".join(dict.fromkeys(map(collection_pattern, paths)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as the admin route prints it; what does not apply is left out."""
+        record: dict[str, Any] = {
+            "sequence": self.sequence,
+            "rpc": self.rpc,
+            "caller": self.caller.name,
+            "collection": self.collection,
+            "startedMicros": self.started,
+            "latencyMs": round(self.latency_ms, 3),
+            "status": self.code.name,
+            "billed": self.tally.to_json(),
+        }
+        if self.caller.label is not None:
+            record["label"] = self.caller.label
+        if self.message:
+            record["message"] = self.message
+        if self.query is not None:
+            record["query"] = self.query
+            record["plan"] = list(self.plan)
+        if self.missing_index is not None:
+            record["missingIndex"] = self.missing_index
+        if self.verdicts:
+            record["rules"] = [verdict.to_json() for verdict in self.verdicts]
+        if self.in_transaction:
+            record["inTransaction"] = True
+        if self.target is not None:
+            record["target"] = self.target
+        return record
+
+
+class RequestLog:
+    """The latest requests of one database, and totals of all of them."""
+
+    def __init__(self, size: int = LOG_SIZE) -> None:
+        self._records: deque[RequestRecord] = deque(maxlen=size)
+        self._last = 0
+        self._totals: dict[tuple[str, str | None], tuple[Tally, list[int]]] = {}
+
+    @property
+    def last_sequence(self) -> int:
+        """The number of the newest record; 0 before the first."""
+        return self._last
+
+    def append(self, record: RequestRecord) -> None:
+        """Number a finished request and keep it."""
+        self._last += 1
+        record.sequence = self._last
+        self._records.append(record)
+        _add_to_totals(self._totals, record)
+
+    def since(self, sequence: int) -> list[RequestRecord]:
+        """Return what came after a sequence number, oldest first, as far as the log reaches."""
+        fresh = min(self._last - sequence, len(self._records))
+        if fresh <= 0:
+            return []
+        return [
+            self._records[index] for index in range(len(self._records) - fresh, len(self._records))
+        ]
+
+    def reaches(self, sequence: int) -> bool:
+        """Whether nothing that came after a sequence number has been dropped."""
+        return self._last - sequence <= len(self._records)
+
+    def cost_since(self, sequence: int) -> dict[str, Any]:
+        """Return billed operations, in all and by caller, since a sequence number.
+
+        `truncated` says that requests since then have left the log, so that their cost is missing
+        here; from 0 on it never is.
+        """
+        if sequence <= 0:
+            totals, truncated = self._totals, False
+        else:
+            totals, truncated = {}, not self.reaches(sequence)
+            for record in self.since(sequence):
+                _add_to_totals(totals, record)
+        everything = Tally()
+        callers = []
+        for (name, label), (tally, requests) in sorted(
+            totals.items(), key=lambda item: (item[0][0], item[0][1] or "")
+        ):
+            everything.add(tally)
+            entry: dict[str, Any] = {
+                "caller": name,
+                "requests": requests[0],
+                "billed": tally.to_json(),
+            }
+            if label is not None:
+                entry["label"] = label
+            callers.append(entry)
+        return {
+            "lastSequence": self._last,
+            "truncated": truncated,
+            "billed": everything.to_json(),
+            "callers": callers,
+        }
+
+
+def _add_to_totals(
+    totals: dict[tuple[str, str | None], tuple[Tally, list[int]]], record: RequestRecord
+) -> None:
+    key = (record.caller.name, record.caller.label)
+    entry = totals.get(key)
+    if entry is None:
+        entry = totals[key] = (Tally(), [0])
+    entry[0].add(record.tally)
+    entry[1][0] += 1
+
+
+def collection_pattern(path: ResourcePath) -> str:
+    """Return a path with its document ids replaced: `users/ana/tasks/1` is `users/*/tasks/*`."""
+    segments = path.split("/")
+    segments[1::2] = ["*"] * len(segments[1::2])
+    return "/".join(segments)
+
+
+_OPERATORS = {
+    Operator.LESS_THAN: "<",
+    Operator.LESS_THAN_OR_EQUAL: "<=",
+    Operator.GREATER_THAN: ">",
+    Operator.GREATER_THAN_OR_EQUAL: ">=",
+    Operator.EQUAL: "==",
+    Operator.NOT_EQUAL: "!=",
+    Operator.ARRAY_CONTAINS: "array-contains",
+    Operator.IN: "in",
+    Operator.ARRAY_CONTAINS_ANY: "array-contains-any",
+    Operator.NOT_IN: "not-in",
+    Operator.IS_NAN: "is NaN",
+    Operator.IS_NULL: "is null",
+    Operator.IS_NOT_NAN: "is not NaN",
+    Operator.IS_NOT_NULL: "is not null",
+}
+_UNARY = frozenset({Operator.IS_NAN, Operator.IS_NULL, Operator.IS_NOT_NAN, Operator.IS_NOT_NULL})
+
+
+def query_collection(query: StructuredQuery) -> str:
+    """Return where a query looks, ids replaced; a collection group is `**/tasks`."""
+    parent = collection_pattern(query.parent) if query.parent else ""
+    parts = [
+        *([parent] if parent else []),
+        *(["**"] if query.all_descendants else []),
+        query.collection_id if query.collection_id is not None else "*",
+    ]
+    return "/".join(parts)
+
+
+def query_shape(query: StructuredQuery, aggregations: Iterable[Aggregation] = ()) -> str:
+    """Return a query with its operands left out, so that calls from one place in an app read alike.
+
+    Example: `orders where status == ? order by createdAt desc limit 20`.
+    """
+    words = [query_collection(query)]
+    if query.where is not None:
+        words += ["where", _filter_shape(query.where, nested=False)]
+    if query.order_by:
+        words += [
+            "order by",
+            ", ".join(
+                f"{order.field} desc"
+                if order.direction is Direction.DESCENDING
+                else str(order.field)
+                for order in query.order_by
+            ),
+        ]
+    if query.start_at is not None:
+        words.append("start " + ("at" if query.start_at.before else "after"))
+    if query.end_at is not None:
+        words.append("end " + ("before" if query.end_at.before else "at"))
+    if query.offset:
+        words.append(f"offset {query.offset}")
+    if query.limit is not None:
+        words.append(f"limit {query.limit}")
+    if query.select is not None:
+        words.append(f"select ({', '.join(map(str, query.select))})")
+    if query.find_nearest is not None:
+        words.append(f"nearest {query.find_nearest.field}")
+    shape = " ".join(words)
+    parts = [f"{item.kind.value}({item.field or ''})" for item in aggregations]
+    return f"{', '.join(parts)} of {shape}" if parts else shape
+
+
+def _filter_shape(part: Filter, *, nested: bool) -> str:
+    if isinstance(part, FieldFilter):
+        operator = _OPERATORS[part.operator]
+        return (
+            f"{part.field} {operator}" if part.operator in _UNARY else f"{part.field} {operator} ?"
+        )
+    assert isinstance(part, CompositeFilter)
+    joined = f" {part.operator.value.lower()} ".join(
+        _filter_shape(inner, nested=True) for inner in part.filters
+    )
+    return f"({joined})" if nested and len(part.filters) > 1 else joined

@@ -1,0 +1,512 @@
+"""One database as its clients meet it: each operation, judged by the rules and then run on the
+store.
+
+Synchronous and without I/O: the time comes in with the call. Where an operation would have to wait
+for a lock, it raises `LockWait` before it has done anything, and the server calls it again when a
+transaction has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.backend import bridge
+from harness.backend.auth import Caller
+from harness.backend.authorisation import Judge
+from harness.backend.metering import (
+    RequestLog,
+    RequestRecord,
+    query_collection,
+    query_shape,
+)
+from harness.backend.requests import (
+    AggregationReply,
+    BatchWrite,
+    BatchWriteReply,
+    Commit,
+    Consistency,
+    DocumentsReply,
+    ExplainMetrics,
+    GetDocuments,
+    ListCollectionIds,
+    ListCollectionIdsReply,
+    ListDocuments,
+    ListDocumentsReply,
+    QueryReply,
+    RunAggregation,
+    RunQuery,
+    TransactionOptions,
+)
+from harness.errors import StatusCode, StatusError
+from harness.firestore.cost import Cost
+from harness.firestore.documents import (
+    CommitResult,
+    DocumentSnapshot,
+    WriteKind,
+    WriteResult,
+)
+from harness.firestore.engine import QueryEngine
+from harness.firestore.index_definitions import IndexDefinitions
+from harness.firestore.listing import parse_order_by
+from harness.firestore.masks import project_fields
+from harness.firestore.missing_index import MissingIndex
+from harness.firestore.paths import DatabaseName, FieldPath, ResourcePath
+from harness.firestore.planner import QueryPlan
+from harness.firestore.query import Aggregation, StructuredQuery
+from harness.firestore.query_checks import validate_query
+from harness.firestore.store import Database, PreparedCommit
+from harness.firestore.transactions import Transaction, TransactionManager
+from harness.firestore.transforms import request_time
+from harness.firestore.values import Timestamp
+from harness.rules.request import Method
+from harness.rules.ruleset import CompiledRuleset
+
+SAME_DOCUMENT = "the same document cannot be written more than once in a single request"
+METADATA_NEEDS_ADMIN = "Metadata operations require admin authentication."
+BATCH_NEEDS_ADMIN = "Batch writes require admin authentication."
+
+
+class LockWait(Exception):
+    """The operation has to wait for these transactions; nothing has been done yet."""
+
+    def __init__(self, blockers: frozenset[bytes]) -> None:
+        super().__init__(f"waits for {len(blockers)} transactions")
+        self.blockers = blockers
+
+
+@dataclass(slots=True)
+class Project:
+    """What the databases of one project share."""
+
+    name: str
+    definitions: IndexDefinitions
+    ruleset: CompiledRuleset | None = None
+    rules_version: int = 0
+
+
+@dataclass(slots=True)
+class Backend:
+    """Every project and database that has been asked for.
+
+    Args:
+        definitions: Indexes of a project that has not been given its own.
+        ruleset: Rules of a project that has not been given its own; None allows everything.
+    """
+
+    definitions: IndexDefinitions
+    ruleset: CompiledRuleset | None = None
+    enforce_indexes: bool = True
+    projects: dict[str, Project] = field(default_factory=dict)
+    databases: dict[DatabaseName, DatabaseService] = field(default_factory=dict)
+
+    def project(self, name: str) -> Project:
+        """Return a project, making it when it is asked for first."""
+        project = self.projects.get(name)
+        if project is None:
+            project = self.projects[name] = Project(name, self.definitions, self.ruleset)
+        return project
+
+    def database(self, name: DatabaseName) -> DatabaseService:
+        """Return a database, making it when it is asked for first."""
+        service = self.databases.get(name)
+        if service is None:
+            service = DatabaseService(name, self.project(name.project), self.enforce_indexes)
+            self.databases[name] = service
+        return service
+
+    def set_rules(self, project_name: str, ruleset: CompiledRuleset | None) -> None:
+        """Replace the rules of a project."""
+        project = self.project(project_name)
+        project.ruleset = ruleset
+        project.rules_version += 1
+
+    def set_definitions(self, project_name: str, definitions: IndexDefinitions) -> None:
+        """Replace the index definitions of a project."""
+        self.project(project_name).definitions = definitions
+        for name, service in self.databases.items():
+            if name.project == project_name:
+                service.engine.definitions = definitions
+
+
+class DatabaseService:
+    """The operations of one database."""
+
+    def __init__(self, name: DatabaseName, project: Project, enforce_indexes: bool) -> None:
+        self.name = name
+        self.project = project
+        self.store = Database(name)
+        self.engine = QueryEngine(self.store, project.definitions, enforce_indexes)
+        self.transactions = TransactionManager(self.store)
+        self.log = RequestLog()
+
+    # --- reads ------------------------------------------------------------------------------------
+
+    def get_documents(
+        self, request: GetDocuments, caller: Caller, now: Timestamp, record: RequestRecord
+    ) -> DocumentsReply:
+        """Read documents by name, each distinct name once."""
+        paths = tuple(dict.fromkeys(request.paths))
+        record.touch(paths)
+        began, transaction, at = self._begin_read(request.consistency, now, record)
+        judge = self._judge(caller, now, record, several=len(paths) > 1)
+        documents = []
+        for path in paths:
+            snapshot = self.store.get(path, at)
+            if judge is not None:
+                judge.decide_document(Method.GET, path, snapshot)
+            documents.append((path, masked(snapshot, request.mask)))
+        if transaction is not None:
+            self.transactions.record_read(transaction, paths)
+        record.tally.reads += len(paths)
+        record.tally.documents_returned += sum(snapshot is not None for _, snapshot in documents)
+        return DocumentsReply(tuple(documents), at or self.store.strong_read_time(now), began)
+
+    def list_documents(
+        self, request: ListDocuments, caller: Caller, now: Timestamp, record: RequestRecord
+    ) -> ListDocumentsReply:
+        """Read one page of a collection, or of all collections below a document."""
+        if request.page_size < 0:
+            raise _invalid("Page size must be nonnegative.")
+        if request.show_missing and request.collection_id is not None and not caller.is_admin:
+            raise StatusError(StatusCode.PERMISSION_DENIED, METADATA_NEEDS_ADMIN)
+        query = StructuredQuery(
+            request.parent, request.collection_id, order_by=parse_order_by(request.order_by)
+        )
+        record.collection = query_collection(query)
+        _, transaction, at = self._begin_read(request.consistency, now, record)
+        judge = self._judge(caller, now, record)
+        if judge is not None:
+            judge.decide_list(query)
+        page = self.engine.list_documents(
+            request.parent,
+            request.collection_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            order_by=request.order_by,
+            show_missing=request.show_missing,
+            at=at,
+        )
+        if transaction is not None:
+            self.transactions.record_query(transaction, request.collection_id)
+        record.tally.add_cost(page.cost)
+        record.tally.documents_returned += len(page.documents)
+        documents = tuple(
+            (path, masked(page.documents.get(path), request.mask)) for path in page.paths
+        )
+        return ListDocumentsReply(documents, page.next_page_token)
+
+    def list_collection_ids(
+        self, request: ListCollectionIds, caller: Caller, now: Timestamp, record: RequestRecord
+    ) -> ListCollectionIdsReply:
+        """Read the ids of the collections directly below a document or the root."""
+        record.touch([request.parent] if request.parent else [])
+        if not caller.is_admin:
+            raise StatusError(StatusCode.PERMISSION_DENIED, METADATA_NEEDS_ADMIN)
+        if request.page_size < 0:
+            raise _invalid("Page size must be nonnegative.")
+        at = self._check_read_time(request.read_time, now)
+        ids = self.store.collection_ids(request.parent, at)
+        if request.page_token:
+            after = request.page_token.encode()
+            ids = [name for name in ids if name.encode() > after]
+        token = ""
+        if request.page_size and len(ids) > request.page_size:
+            ids = ids[: request.page_size]
+            token = ids[-1]
+        record.tally.reads += 1
+        return ListCollectionIdsReply(tuple(ids), token)
+
+    def run_query(
+        self, request: RunQuery, caller: Caller, now: Timestamp, record: RequestRecord
+    ) -> QueryReply:
+        """Run a query: first valid, then allowed, then served by an index."""
+        query = request.query
+        record.collection, record.query = query_collection(query), query_shape(query)
+        validate_query(query)
+        began, transaction, at = self._begin_read(request.consistency, now, record)
+        judge = self._judge(caller, now, record)
+        if judge is not None:
+            judge.decide_list(query)
+        if request.explain is False:
+            summary = self._explained(record, query)
+            read_time = at or self.store.strong_read_time(now)
+            return QueryReply((), 0, read_time, began, ExplainMetrics(summary))
+        try:
+            result = self.engine.run_query(query, at)
+        except StatusError as error:
+            self.note_missing_index(error, record, query)
+            raise
+        if transaction is not None:
+            self.transactions.record_query(transaction, query.collection_id)
+        self._meter_query(record, result.plan, result.cost)
+        record.tally.documents_returned += len(result.documents)
+        explain = _explain(result.explain()) if request.explain else None
+        read_time = at or self.store.strong_read_time(now)
+        return QueryReply(result.documents, result.skipped, read_time, began, explain)
+
+    def run_aggregation(
+        self, request: RunAggregation, caller: Caller, now: Timestamp, record: RequestRecord
+    ) -> AggregationReply:
+        """Aggregate over a query's results; the rules judge it as the query itself."""
+        query = request.query
+        record.collection = query_collection(query)
+        record.query = query_shape(query, request.aggregations)
+        validate_query(query)
+        began, transaction, at = self._begin_read(request.consistency, now, record)
+        judge = self._judge(caller, now, record)
+        if judge is not None:
+            judge.decide_list(query)
+        if request.explain is False:
+            summary = self._explained(record, query, request.aggregations)
+            read_time = at or self.store.strong_read_time(now)
+            return AggregationReply(None, read_time, began, ExplainMetrics(summary))
+        try:
+            result = self.engine.run_aggregation(query, request.aggregations, at)
+        except StatusError as error:
+            self.note_missing_index(error, record, query, request.aggregations)
+            raise
+        if transaction is not None:
+            self.transactions.record_query(transaction, query.collection_id)
+        self._meter_query(record, result.plan, result.cost)
+        explain = _explain(result.explain()) if request.explain else None
+        read_time = at or self.store.strong_read_time(now)
+        return AggregationReply(result.values, read_time, began, explain)
+
+    # --- writes -----------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        request: Commit,
+        caller: Caller,
+        now: Timestamp,
+        record: RequestRecord,
+        *,
+        give_up: bool = False,
+    ) -> CommitResult:
+        """Write atomically; ends the transaction, unless the request is one that could never
+        succeed.
+
+        Args:
+            give_up: Fail with ABORTED instead of waiting for a lock.
+        Raises:
+            LockWait: Other transactions hold locks on what is to be written.
+            StatusError: The request is refused; nothing has been written.
+        """
+        paths = [write.path for write in request.writes]
+        record.touch(paths)
+        transaction = None
+        if request.transaction:
+            record.in_transaction = True
+            transaction = self.transactions.get_for_commit(
+                request.transaction, now, writes=bool(request.writes)
+            )
+        prepared = self.store.prepare(request.writes, now)
+        try:
+            self._wait_for_locks(paths, request.transaction or None, now, give_up)
+            # Rules compare server timestamps with request.time: they must be the same moment.
+            judge = self._judge(caller, request_time(prepared.commit_time), record, prepared)
+            if judge is not None:
+                judge.decide_writes(prepared)
+            result = self.store.commit(prepared)
+        except StatusError as error:
+            if transaction is not None:
+                self.transactions.commit_failed(transaction.id, error)
+            raise
+        if transaction is not None:
+            self.transactions.finish(transaction.id)
+        for write in request.writes:
+            if write.kind is WriteKind.UPDATE:
+                record.tally.writes += 1
+            elif write.kind is WriteKind.DELETE:
+                record.tally.deletes += 1
+        return result
+
+    def batch_write(
+        self,
+        request: BatchWrite,
+        caller: Caller,
+        now: Timestamp,
+        record: RequestRecord,
+        *,
+        give_up: bool = False,
+    ) -> BatchWriteReply:
+        """Write one by one; each write succeeds or fails alone."""
+        paths = [write.path for write in request.writes]
+        record.touch(paths)
+        if len(set(paths)) != len(paths):
+            raise _invalid(SAME_DOCUMENT)
+        if not caller.is_admin:
+            raise StatusError(StatusCode.PERMISSION_DENIED, BATCH_NEEDS_ADMIN)
+        if not give_up:
+            self._wait_for_locks(paths, None, now, give_up=False)
+        outcomes: list[WriteResult | StatusError] = []
+        for write in request.writes:
+            try:
+                self._wait_for_locks([write.path], None, now, give_up=True)
+                result = self.store.commit(self.store.prepare([write], now))
+            except StatusError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(result.write_results[0])
+                if write.kind is WriteKind.DELETE:
+                    record.tally.deletes += 1
+                else:
+                    record.tally.writes += 1
+        return BatchWriteReply(tuple(outcomes))
+
+    def read_back(
+        self, path: ResourcePath, mask: tuple[FieldPath, ...] | None
+    ) -> DocumentSnapshot | None:
+        """Return a document as a write has just left it, for the write's own answer: not judged,
+        not billed.
+        """
+        return masked(self.store.get(path), mask)
+
+    # --- transactions -----------------------------------------------------------------------------
+
+    def begin_transaction(self, options: TransactionOptions, now: Timestamp) -> bytes:
+        """Open a transaction and return its id."""
+        return self.transactions.begin(options.read_only, options.read_time, options.retry, now)
+
+    def rollback(self, transaction: bytes, now: Timestamp) -> None:
+        """End a transaction without writing; one that has ended already is left alone."""
+        self.transactions.rollback(transaction, now)
+
+    # --- the parts --------------------------------------------------------------------------------
+
+    def authorise_target(
+        self,
+        query: StructuredQuery | Sequence[ResourcePath],
+        caller: Caller,
+        now: Timestamp,
+        record: RequestRecord,
+    ) -> None:
+        """Let the rules judge what a listener asks for.
+
+        Raises:
+            StatusError: PERMISSION_DENIED.
+        """
+        several = not isinstance(query, StructuredQuery) and len(query) > 1
+        judge = self._judge(caller, now, record, several=several)
+        if judge is None:
+            return
+        if isinstance(query, StructuredQuery):
+            judge.decide_list(query)
+        else:
+            for path in query:
+                judge.decide_document(Method.GET, path, self.store.get(path))
+
+    def _begin_read(
+        self, consistency: Consistency, now: Timestamp, record: RequestRecord
+    ) -> tuple[bytes | None, Transaction | None, Timestamp | None]:
+        """Return the id of a transaction that was begun, the transaction that locks, and the time
+        to read at.
+        """
+        began = None
+        if consistency.begin is not None:
+            began = self.begin_transaction(consistency.begin, now)
+            transaction = self.transactions.get(began, now)
+        elif consistency.transaction is not None:
+            transaction = self.transactions.get(consistency.transaction, now)
+        else:
+            return None, None, self._check_read_time(consistency.read_time, now)
+        record.in_transaction = True
+        if transaction.read_only:
+            return began, None, transaction.read_time
+        return began, transaction, None
+
+    def _check_read_time(self, read_time: Timestamp | None, now: Timestamp) -> Timestamp | None:
+        if read_time is not None:
+            self.store.check_read_time(read_time, now)
+        return read_time
+
+    def _wait_for_locks(
+        self, paths: Iterable[ResourcePath], own: bytes | None, now: Timestamp, give_up: bool
+    ) -> None:
+        blockers = self.transactions.blockers(paths, own, now)
+        if not blockers:
+            return
+        if give_up:
+            raise self.transactions.lock_timeout(own)
+        raise LockWait(blockers)
+
+    def _judge(
+        self,
+        caller: Caller,
+        time: Timestamp,
+        record: RequestRecord,
+        prepared: PreparedCommit | None = None,
+        *,
+        several: bool = False,
+    ) -> Judge | None:
+        """Return who decides for this request; None when there is nothing to decide."""
+        ruleset = self.project.ruleset
+        if caller.is_admin or ruleset is None:
+            return None
+        several = several or (prepared is not None and len(prepared.steps) > 1)
+        return Judge(
+            ruleset,
+            self.name,
+            caller,
+            time,
+            record,
+            bridge.StoreDocuments(self.store, prepared),
+            several,
+        )
+
+    def _explained(
+        self,
+        record: RequestRecord,
+        query: StructuredQuery,
+        aggregations: Sequence[Aggregation] = (),
+    ) -> Mapping[str, Any]:
+        """Return the plan summary, for the price of one read."""
+        summary = self.engine.explain(query, aggregations)
+        record.tally.reads += 1
+        return summary
+
+    def note_missing_index(
+        self,
+        error: StatusError,
+        record: RequestRecord,
+        query: StructuredQuery,
+        aggregations: Sequence[Aggregation] = (),
+    ) -> None:
+        """Put on record which index a refused query lacks, as an entry of
+        firestore.indexes.json.
+        """
+        if error.code is not StatusCode.FAILED_PRECONDITION:
+            return
+        plan = self.engine.plan(query, aggregations)
+        if isinstance(plan, MissingIndex):
+            record.missing_index = dict(plan.suggestion)
+
+    def note_plan(self, record: RequestRecord, query: StructuredQuery) -> None:
+        """Put on record which indexes serve a query that has just run."""
+        plan = self.engine.plan(query)
+        if not isinstance(plan, MissingIndex):
+            record.plan = tuple(index.properties for index in plan.indexes_used)
+
+    @staticmethod
+    def _meter_query(record: RequestRecord, plan: QueryPlan, cost: Cost) -> None:
+        record.tally.add_cost(cost)
+        record.plan = tuple(index.properties for index in plan.indexes_used)
+
+
+def masked(
+    snapshot: DocumentSnapshot | None, mask: tuple[FieldPath, ...] | None
+) -> DocumentSnapshot | None:
+    """Return a document with only the fields of a mask; None keeps all."""
+    if snapshot is None or mask is None:
+        return snapshot
+    return replace(snapshot, fields=project_fields(snapshot.fields, mask))
+
+
+def _explain(metrics: Mapping[str, Any]) -> ExplainMetrics:
+    return ExplainMetrics(metrics["plan_summary"], metrics["execution_stats"])
+
+
+def _invalid(message: str) -> StatusError:
+    return StatusError(StatusCode.INVALID_ARGUMENT, message)

@@ -1,0 +1,58 @@
+"""`harness firestore`: the embedded Firestore alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.emulators.ports import hold_ports
+from harness.emulators.suite import check_project_id
+from harness.server.options import ServerOptions
+from harness.server.run import run_server
+
+_DEFAULT_PORT = 8080
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@click.command("firestore")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, metavar="H", help="A loopback address."
+)
+@click.option(
+    "--port",
+    default=_DEFAULT_PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="gRPC, REST and control routes, all on this port; 0 picks a free one.",
+)
+@click.option("--rules", type=click.Path(path_type=Path), metavar="FILE", help="Security rules.")
+@click.option(
+    "--indexes", type=click.Path(path_type=Path), metavar="FILE", help="firestore.indexes.json."
+)
+@click.option("--project", "project_id", default="demo-harness", show_default=True, metavar="ID")
+@click.option(
+    "--allow-real-project-id",
+    is_flag=True,
+    help="Accept a project id that does not begin with demo-.",
+)
+def command(
+    host: str,
+    port: int,
+    rules: Path | None,
+    indexes: Path | None,
+    project_id: str,
+    allow_real_project_id: bool,
+) -> int:
+    """Run the embedded Firestore by itself, until interrupted."""
+    if host not in _LOOPBACK:
+        raise click.BadParameter(
+            f"emulators listen on loopback only ({', '.join(_LOOPBACK)})", param_hint="--host"
+        )
+    check_project_id(project_id, allow_real=allow_real_project_id)
+    if port:
+        hold_ports(["firestore"], fixed={"firestore": port}).release()  # says so if it is taken
+    return run_server(
+        ServerOptions(host=host, port=port, project_id=project_id, rules=rules, indexes=indexes)
+    )

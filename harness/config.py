@@ -1,0 +1,336 @@
+"""firebase.json and harness.yaml: text -> FirebaseConfig and Settings.
+
+Text in, records out; the defaults are here too. Must not live here: finding and reading the files,
+and what is in the files that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.source import SourceText
+from harness.tolerant_json import JsonKind, JsonValue, parse_json
+from harness.yaml_settings import YamlReader
+
+DEFAULT_DATABASE = "(default)"
+DEFAULT_CODEBASE = "default"
+DEFAULT_PROJECT_ID = "demo-harness"
+
+
+@dataclass(frozen=True, slots=True)
+class FirestoreDatabase:
+    """One Firestore database of firebase.json. Paths count from the project's folder; None:
+    firebase.json names none."""
+
+    database: str = DEFAULT_DATABASE
+    rules: str | None = None
+    indexes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionsCodebase:
+    """One codebase of Cloud Functions."""
+
+    source: str
+    codebase: str = DEFAULT_CODEBASE
+    runtime: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StorageBucket:
+    """Storage rules; `bucket` and `target` are None for those of the default bucket."""
+
+    rules: str
+    bucket: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorAddress:
+    """Where firebase.json wants an emulator to listen; None: firebase-tools chooses."""
+
+    host: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirebaseConfig:
+    """What of firebase.json concerns the harness. Everything else in the file is passed over."""
+
+    firestore: tuple[FirestoreDatabase, ...] = ()
+    functions: tuple[FunctionsCodebase, ...] = ()
+    storage: tuple[StorageBucket, ...] = ()
+    emulators: Mapping[str, EmulatorAddress] = field(default_factory=dict)
+    single_project_mode: bool = True
+    ui_enabled: bool | None = None
+
+    @property
+    def default_firestore(self) -> FirestoreDatabase | None:
+        """The `(default)` database, if firebase.json has it."""
+        return next((entry for entry in self.firestore if entry.database == DEFAULT_DATABASE), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Someone on whose behalf checks act. `uid` None is a signed-out user."""
+
+    uid: str | None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """harness.yaml.
+
+    Attributes:
+        workflow_documents: `workflow:`, paths from the project's folder; empty: look for them.
+        checks_folder: `checks:`.
+        project_id: The emulators' project.
+        ordered: Whether an item counts only after all items before it.
+        coverage_threshold: Percent of rules expressions, 0 to 100; None: not asked for.
+        budgets: Name -> billed reads, at most.
+        flutter_folder: `flutter:`; None: look for a pubspec.yaml.
+        personas: Name -> who it is.
+    """
+
+    workflow_documents: tuple[str, ...] = ()
+    checks_folder: str = "checks"
+    project_id: str = DEFAULT_PROJECT_ID
+    ordered: bool = False
+    coverage_threshold: float | None = None
+    budgets: Mapping[str, int] = field(default_factory=dict)
+    flutter_folder: str | None = None
+    personas: Mapping[str, Persona] = field(default_factory=dict)
+
+
+_SETTINGS_KEYS = (
+    "workflow",
+    "checks",
+    "project_id",
+    "ordered",
+    "coverage_threshold",
+    "budgets",
+    "flutter",
+    "personas",
+)
+
+
+def parse_settings(source: SourceText) -> Settings:
+    """Read harness.yaml. An empty file gives the defaults.
+
+    Raises:
+        ConfigError: It is not YAML, has a key that is not known or a value that does not fit; with
+            the position.
+    """
+    reader = YamlReader(source)
+    root = reader.root()
+    if root is None:
+        return Settings()
+    entries = reader.mapping(root, "harness.yaml", allowed=_SETTINGS_KEYS)
+    settings: dict[str, Any] = {}
+    if "workflow" in entries:
+        settings["workflow_documents"] = reader.paths(entries["workflow"], "workflow")
+    if "checks" in entries:
+        settings["checks_folder"] = reader.path(entries["checks"], "checks")
+    if "project_id" in entries:
+        settings["project_id"] = reader.project_id(entries["project_id"])
+    if "ordered" in entries:
+        settings["ordered"] = reader.boolean(entries["ordered"], "ordered")
+    if "coverage_threshold" in entries:
+        settings["coverage_threshold"] = reader.percent(
+            entries["coverage_threshold"], "coverage_threshold"
+        )
+    if "budgets" in entries:
+        settings["budgets"] = {
+            name: reader.count(node, f"budgets.{name}")
+            for name, node in reader.mapping(entries["budgets"], "budgets").items()
+        }
+    if "flutter" in entries:
+        settings["flutter_folder"] = reader.path(entries["flutter"], "flutter")
+    if "personas" in entries:
+        settings["personas"] = {
+            name: _persona(reader, name, node)
+            for name, node in reader.mapping(entries["personas"], "personas").items()
+        }
+    return Settings(**settings)
+
+
+def _persona(reader: YamlReader, name: str, node: Any) -> Persona:
+    """Read `{uid, claims}`; nothing at all means: the name is the uid. `uid: null` is a signed-out
+    user."""
+    if reader.is_null(node):
+        return Persona(uid=name)
+    where = f"personas.{name}"
+    entries = reader.mapping(node, where, allowed=("uid", "claims"))
+    uid: str | None = name
+    if "uid" in entries:
+        is_signed_out = reader.is_null(entries["uid"])
+        uid = None if is_signed_out else reader.string(entries["uid"], f"{where}.uid")
+    claims = {}
+    if "claims" in entries:
+        claims = reader.plain(entries["claims"], f"{where}.claims")
+        if not isinstance(claims, dict):
+            raise reader.error(
+                entries["claims"], f"{where}.claims is not a mapping", "write claims as name: value"
+            )
+        if uid is None and claims:
+            raise reader.error(
+                entries["claims"],
+                f"{where} is signed out and has claims",
+                "give it a uid, or no claims",
+            )
+    return Persona(uid, claims)
+
+
+def parse_firebase_json(source: SourceText) -> FirebaseConfig:
+    """Read firebase.json as firebase-tools does: comments are allowed, unknown keys are passed
+    over.
+
+    Raises:
+        ConfigError: It is not JSON, or a part that the harness needs has a shape that
+            firebase-tools does not accept.
+    Source: firebase-tools 15.34, `schema/firebase-config.json`.
+    """
+    return _FirebaseJson(source).config()
+
+
+class _FirebaseJson:
+    def __init__(self, source: SourceText) -> None:
+        self.source = source
+
+    def config(self) -> FirebaseConfig:
+        root = parse_json(self.source)
+        self._expect(root, JsonKind.OBJECT, "firebase.json")
+        emulators = root.members.get("emulators")
+        if emulators is not None:
+            self._expect(emulators, JsonKind.OBJECT, "emulators")
+        addresses, flags = self._emulators(emulators.members if emulators else {})
+        return FirebaseConfig(
+            firestore=self._firestore(root.members.get("firestore")),
+            functions=self._functions(root.members.get("functions")),
+            storage=self._storage(root.members.get("storage")),
+            emulators=addresses,
+            single_project_mode=flags.get("singleProjectMode") is not False,
+            ui_enabled=flags.get("ui.enabled"),
+        )
+
+    def _firestore(self, value: JsonValue | None) -> tuple[FirestoreDatabase, ...]:
+        databases = []
+        for entry, name in self._entries(value, "firestore"):
+            database = self._text(entry, "database", name)
+            if database is None and value is not None and value.kind is JsonKind.ARRAY:
+                target = self._text(entry, "target", name)
+                if target is None:
+                    raise self._error(
+                        entry,
+                        f"{name} names neither database nor target",
+                        'add "database": "(default)"',
+                    )
+                # Which databases a target stands for is in .firebaserc; its name is what there is
+                # here.
+                database = target
+            databases.append(
+                FirestoreDatabase(
+                    database or DEFAULT_DATABASE,
+                    self._text(entry, "rules", name),
+                    self._text(entry, "indexes", name),
+                )
+            )
+        return tuple(databases)
+
+    def _functions(self, value: JsonValue | None) -> tuple[FunctionsCodebase, ...]:
+        codebases = []
+        for entry, name in self._entries(value, "functions"):
+            source = self._text(entry, "source", name)
+            if source is None and ("remoteSource" in entry.members or "kit" in entry.members):
+                continue  # its code is not in this repository: the emulator cannot run it either
+            codebases.append(
+                FunctionsCodebase(
+                    source or "functions",  # firebase-tools: Config.DEFAULT_FUNCTIONS_SOURCE
+                    self._text(entry, "codebase", name) or DEFAULT_CODEBASE,
+                    self._text(entry, "runtime", name),
+                )
+            )
+        return tuple(codebases)
+
+    def _storage(self, value: JsonValue | None) -> tuple[StorageBucket, ...]:
+        buckets = []
+        for entry, name in self._entries(value, "storage"):
+            rules = self._text(entry, "rules", name)
+            if rules is None:
+                raise self._error(entry, f"{name} names no rules", 'add "rules": "storage.rules"')
+            buckets.append(
+                StorageBucket(
+                    rules, self._text(entry, "bucket", name), self._text(entry, "target", name)
+                )
+            )
+        return tuple(buckets)
+
+    def _emulators(
+        self, members: Mapping[str, JsonValue]
+    ) -> tuple[dict[str, EmulatorAddress], dict[str, bool]]:
+        addresses = {}
+        flags = {}
+        for name, value in members.items():
+            if name == "singleProjectMode":
+                self._expect(value, JsonKind.BOOLEAN, "emulators.singleProjectMode")
+                flags[name] = value.scalar is True
+                continue
+            where = f"emulators.{name}"
+            self._expect(value, JsonKind.OBJECT, where)
+            addresses[name] = EmulatorAddress(
+                self._text(value, "host", where), self._port(value, where)
+            )
+            enabled = value.members.get("enabled")
+            if enabled is not None:
+                self._expect(enabled, JsonKind.BOOLEAN, f"{where}.enabled")
+                flags[f"{name}.enabled"] = enabled.scalar is True
+        return addresses, flags
+
+    def _port(self, value: JsonValue, where: str) -> int | None:
+        member = value.members.get("port")
+        if member is None:
+            return None
+        port = member.scalar
+        if isinstance(port, str) and port.isdecimal() and len(port) < 6:
+            port = int(port)  # firebase-tools takes "8080" as well
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535:
+            raise self._error(
+                member, f"{where}.port is not a port", "write a number from 0 to 65535"
+            )
+        return port
+
+    def _entries(self, value: JsonValue | None, name: str) -> list[tuple[JsonValue, str]]:
+        """Return the objects of a part that is one object or a list of them, each with its name for
+        messages."""
+        if value is None or value.kind is JsonKind.NULL:
+            return []
+        if value.kind is JsonKind.STRING:
+            raise self._error(
+                value,
+                f"{name} is imported from another file, which the harness does not follow",
+                f'write {name} as an object here: "{name}": {{…}}',
+            )
+        if value.kind is JsonKind.ARRAY:
+            entries = [(entry, f"{name}[{index}]") for index, entry in enumerate(value.elements)]
+        else:
+            entries = [(value, name)]
+        for entry, entry_name in entries:
+            self._expect(entry, JsonKind.OBJECT, entry_name)
+        return entries
+
+    def _text(self, entry: JsonValue, key: str, name: str) -> str | None:
+        value = entry.members.get(key)
+        if value is None or value.kind is JsonKind.NULL:
+            return None
+        self._expect(value, JsonKind.STRING, f"{name}.{key}")
+        return str(value.scalar) or None
+
+    def _expect(self, value: JsonValue, kind: JsonKind, name: str) -> None:
+        if value.kind is not kind:
+            raise self._error(value, f"{name} is {value.kind.value}", f"write {kind.value}")
+
+    def _error(self, value: JsonValue, problem: str, fix: str) -> ConfigError:
+        return ConfigError(problem, fix=fix, at=self.source.position(value.span.start))

@@ -1,0 +1,77 @@
+"""The published Firestore client, speaking to an emulator as whoever it is told to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+
+OWNER_TOKEN = "owner"
+"""The word by which emulators know an administrator."""
+DEFAULT_DATABASE = "(default)"
+
+
+class _Identity:
+    """What the published client takes from its environment, given as arguments instead.
+
+    The library chooses an emulator by an environment variable and always calls itself the owner
+    there, so the two places where it does are overridden.
+    """
+
+    def __init__(
+        self, host: str, project: str, database: str, token: str | None, label: str | None
+    ) -> None:
+        # The rest of the client comes after this class in the order of bases.
+        super().__init__(project=project, credentials=AnonymousCredentials(), database=database)  # type: ignore[call-arg, no-untyped-call]
+        self._emulator_host = host
+        self._token = token
+        self._label = label
+
+    @property
+    def _rpc_metadata(self) -> list[tuple[str, str]]:
+        metadata = [("google-cloud-resource-prefix", str(self._database_string))]  # type: ignore[attr-defined]
+        if self._token is not None:
+            metadata.append(("authorization", f"Bearer {self._token}"))
+        if self._label is not None:
+            metadata.append(("x-harness-caller", self._label))
+        return metadata
+
+
+class _Client(_Identity, firestore.Client):  # type: ignore[misc]
+    pass
+
+
+class _AsyncClient(_Identity, firestore.AsyncClient):  # type: ignore[misc]
+    pass
+
+
+def firestore_client(
+    host: str,
+    project: str,
+    database: str = DEFAULT_DATABASE,
+    token: str | None = OWNER_TOKEN,
+    *,
+    label: str | None = None,
+) -> Any:
+    """Return a `google.cloud.firestore.Client` for an emulator.
+
+    Args:
+        host: `host:port`, as FIRESTORE_EMULATOR_HOST has it; the variable itself is not looked at.
+        token: What `Authorization: Bearer ...` says: `owner` for an administrator, a user's token,
+            or None for no header at all, which is a client that is not signed in.
+        label: What the meter of the embedded Firestore shall call this client.
+    """
+    return _Client(host, project, database, token, label)
+
+
+def async_firestore_client(
+    host: str,
+    project: str,
+    database: str = DEFAULT_DATABASE,
+    token: str | None = OWNER_TOKEN,
+    *,
+    label: str | None = None,
+) -> Any:
+    """Return a `google.cloud.firestore.AsyncClient` for an emulator; see `firestore_client`."""
+    return _AsyncClient(host, project, database, token, label)

@@ -1,0 +1,1 @@
+"""The Firestore engine: documents, queries, indexes, transactions. Pure: no sockets, no clocks."""

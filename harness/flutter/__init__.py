@@ -1,0 +1,1 @@
+"""What a Flutter app expects of its back end, read from its Dart code. Text in, records out."""

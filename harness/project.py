@@ -1,0 +1,254 @@
+"""A project on disk: where it is, what it is made of, which workflow document it follows.
+
+The command line and the pytest plugin share it. What the files mean is decided in `config` and
+`workflow`; here they are only found, read, and digested.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config import FirebaseConfig, Settings, parse_firebase_json, parse_settings
+from harness.errors import ConfigError, WorkflowError
+from harness.files import read_text_file
+from harness.workflow.document import WorkflowDocument, parse_workflow
+
+FIREBASE_JSON = "firebase.json"
+HARNESS_YAML = "harness.yaml"
+
+# What a walk over a project never enters: other people's code, and what builds leave behind.
+_SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "venv", "build", "dist", "site-packages", "__pycache__", "Pods", "coverage"}
+)
+# A walk for a document that nobody named stops here; a project that is larger names it in
+# harness.yaml.
+_MAX_WALK_FOLDERS = 2_000
+_MAX_WALK_DEPTH = 6
+_CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder that holds firebase.json, with its settings."""
+
+    folder: Path
+    firebase: FirebaseConfig
+    settings: Settings
+
+    @property
+    def checks_folder(self) -> Path:
+        """Where the project's checks are; it may not exist."""
+        return self.folder / self.settings.checks_folder
+
+    @property
+    def record_folder(self) -> Path:
+        """Where evidence and the last run are kept."""
+        return self.folder / ".harness"
+
+    def relative(self, path: Path) -> str:
+        """Return a path as a person in the project's folder would type it."""
+        try:
+            return path.resolve().relative_to(self.folder.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+
+def find_project_folder(start: Path) -> Path:
+    """Return the nearest folder upwards, `start` included, that holds firebase.json.
+
+    Raises:
+        ConfigError: There is none, or `start` is not a folder.
+    """
+    if not start.is_dir():
+        raise ConfigError(
+            f"there is no folder {start}", fix="name the folder that holds firebase.json"
+        )
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / FIREBASE_JSON).is_file():
+            return folder
+    raise ConfigError(
+        f"no {FIREBASE_JSON} in {start} or a folder above it",
+        fix="run this in a Firebase project, or name its folder with --project",
+    )
+
+
+def load_project(folder: Path) -> Project:
+    """Read a project's firebase.json and harness.yaml.
+
+    Raises:
+        ConfigError: firebase.json is missing, or one of the two cannot be used.
+    """
+    path = folder / FIREBASE_JSON
+    if not path.is_file():
+        raise ConfigError(
+            f"no {FIREBASE_JSON} in {folder}",
+            fix="name the folder that holds it with --project",
+        )
+    firebase = parse_firebase_json(read_text_file(path))
+    return Project(folder, firebase, load_settings(folder))
+
+
+def load_settings(folder: Path) -> Settings:
+    """Read harness.yaml; without one, return the defaults."""
+    path = folder / HARNESS_YAML
+    return parse_settings(read_text_file(path)) if path.is_file() else Settings()
+
+
+def workflow_paths(
+    folder: Path, settings: Settings, chosen: Sequence[str | Path] = ()
+) -> tuple[Path, ...]:
+    """Return the workflow documents of a project: those chosen, else those of harness.yaml, else
+    the ones found.
+
+    Args:
+        folder: The project's. Names in harness.yaml count from it.
+        settings: What harness.yaml says.
+        chosen: What the user named, counted from the working directory.
+    Raises:
+        WorkflowError: A document that was named is not there.
+    """
+    named = [Path(name) for name in chosen] or [
+        folder / name for name in settings.workflow_documents
+    ]
+    for path in named:
+        if not path.is_file():
+            raise WorkflowError(
+                f"there is no workflow document {path}",
+                fix="correct --workflow, or `workflow:` in harness.yaml",
+            )
+    return tuple(named) or _discovered(folder)
+
+
+def one_workflow_path(folder: Path, settings: Settings, chosen: str | Path | None = None) -> Path:
+    """Return the one workflow document of a project.
+
+    Raises:
+        WorkflowError: There is none, or several and none was chosen.
+    """
+    paths = workflow_paths(folder, settings, [chosen] if chosen is not None else [])
+    if not paths:
+        raise WorkflowError(
+            f"no workflow document in {folder} (looked for workflow/*.md and backend-workflow*.md)",
+            fix="name it with --workflow FILE, or under `workflow:` in harness.yaml",
+        )
+    if len(paths) > 1:
+        names = ", ".join(os.path.relpath(path, folder) for path in paths)
+        raise WorkflowError(
+            f"there are several workflow documents: {names}",
+            fix="choose one with --workflow FILE",
+        )
+    return paths[0]
+
+
+def load_workflow(path: Path) -> WorkflowDocument:
+    """Read and parse a workflow document."""
+    return parse_workflow(read_text_file(path))
+
+
+def load_template() -> WorkflowDocument:
+    """Parse the template that the harness ships."""
+    return load_workflow(Path(__file__).parent / "workflow" / "template.md")
+
+
+def input_digests(project: Project) -> dict[str, str]:
+    """Digest what the emulators run: firebase.json, rules, indexes, and each codebase of functions
+    as one.
+
+    Returns names relative to the project's folder, with SHA-256 in hex. A file that firebase.json
+    names and that is not there has no entry.
+    """
+    names = [FIREBASE_JSON]
+    for database in project.firebase.firestore:
+        names += [name for name in (database.rules, database.indexes) if name]
+    names += [bucket.rules for bucket in project.firebase.storage if bucket.rules]
+    digests = digests_of(project, (project.folder / name for name in names))
+    for codebase in project.firebase.functions:
+        source = project.folder / codebase.source
+        if source.is_dir():
+            digests[f"{project.relative(source)}/"] = _tree_digest(source)
+    return digests
+
+
+def check_digests(project: Project, check_files: Iterable[Path]) -> dict[str, str]:
+    """Digest the given files of checks, and what all checks share: conftest.py files and helpers
+    beside them.
+    """
+    shared = (
+        path
+        for path in _files_below(project.checks_folder)
+        if path.suffix in {".py", ".yaml", ".yml", ".json"} and not _is_check_file(path.name)
+    )
+    return digests_of(project, [*check_files, *shared])
+
+
+def digests_of(project: Project, paths: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file that is there, by its name relative to the project's
+    folder.
+    """
+    return {project.relative(path): _file_digest(path) for path in paths if path.is_file()}
+
+
+def _is_check_file(name: str) -> bool:
+    # pytest's default patterns; a project with others digests all its checks for every item, which
+    # errs towards stale.
+    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _tree_digest(folder: Path) -> str:
+    """Digest a folder's source: names and contents, without what a build or an installation leaves
+    there.
+    """
+    digest = hashlib.sha256()
+    is_typescript = (folder / "tsconfig.json").is_file()
+    for path in _files_below(folder):
+        name = path.relative_to(folder).as_posix()
+        if (is_typescript and name.startswith("lib/")) or path.suffix == ".log":
+            continue
+        digest.update(f"{len(name)}:{name}:{_file_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield a folder's files in a fixed order, leaving out hidden ones (but `.env`) and other
+    people's folders.
+    """
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_skipped(name))
+        yield from (
+            Path(parent, name) for name in sorted(names) if name == ".env" or name[0] != "."
+        )
+
+
+def _is_skipped(folder_name: str) -> bool:
+    return folder_name.startswith(".") or folder_name in _SKIPPED_FOLDERS
+
+
+def _discovered(folder: Path) -> tuple[Path, ...]:
+    in_workflow = sorted((folder / "workflow").glob("*.md"))
+    if in_workflow:
+        return tuple(in_workflow)
+    found: list[Path] = []
+    for seen, (parent, folders, names) in enumerate(os.walk(folder)):
+        depth = len(Path(parent).relative_to(folder).parts)
+        is_far = depth >= _MAX_WALK_DEPTH or seen >= _MAX_WALK_FOLDERS
+        folders[:] = [] if is_far else sorted(name for name in folders if not _is_skipped(name))
+        found += [Path(parent, name) for name in names if _is_workflow_name(name)]
+        if seen >= _MAX_WALK_FOLDERS:
+            break
+    return tuple(sorted(found))
+
+
+def _is_workflow_name(name: str) -> bool:
+    return name.startswith("backend-workflow") and name.endswith(".md")

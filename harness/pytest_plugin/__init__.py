@@ -1,0 +1,132 @@
+"""What pytest loads in every project of the environment: hooks and options, nothing else.
+
+Nothing here costs anything until a test carries the `workflow` mark or asks for one of the
+fixtures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.pytest_plugin.run import HarnessRun
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options. Each has the prefix, so that no other plugin's can be meant."""
+    group = parser.getgroup("harness", "Firebase workflow harness")
+    group.addoption(
+        "--harness-project",
+        metavar="DIR",
+        help="the project's folder, which holds firebase.json (default: the nearest one upwards)",
+    )
+    group.addoption(
+        "--harness-workflow",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the workflow document whose items the checks name (may be given several times)",
+    )
+    group.addoption(
+        "--harness-item",
+        metavar="ITEM",
+        action="append",
+        default=[],
+        help="run only the checks of this item (may be given several times)",
+    )
+    group.addoption(
+        "--harness-firestore",
+        choices=("embedded", "official", "attach"),
+        default=None,
+        help="whose Firestore emulator the checks run against (default: embedded)",
+    )
+    group.addoption(
+        "--harness-evidence",
+        metavar="DIR",
+        help="write every check's result to DIR/checks.jsonl",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark and make the fixtures known."""
+    config.addinivalue_line(
+        "markers",
+        "workflow(*items): the items of the workflow document that this check verifies,"
+        ' each as "Heading/Item text" or its slug',
+    )
+    from harness.pytest_plugin import fixtures
+
+    config.pluginmanager.register(fixtures, "harness-fixtures")
+    if config.pluginmanager.hasplugin("xdist"):
+        from harness.pytest_plugin import xdist
+
+        config.pluginmanager.register(xdist, "harness-xdist")
+    if config.getoption("--harness-evidence"):
+        start_run(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Resolve the marks of what was just collected; a name that no item has fails the
+    collection.
+    """
+    report = yield
+    run = run_of(collector.config)
+    if report.passed:
+        marked = [
+            node for node in report.result if isinstance(node, pytest.Item) and _is_marked(node)
+        ]
+        if marked:
+            (run or start_run(collector.config)).resolve(report, marked)
+    elif run or _may_hold_checks(collector):
+        (run or start_run(collector.config)).note_uncollected(collector, report)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take marks that a conftest added, and keep only the checks of the items asked for."""
+    run = run_of(config)
+    if run is None and any(_is_marked(item) or uses_suite(item) for item in items):
+        run = start_run(config)
+    if run is not None:
+        run.select(items)
+
+
+def run_of(config: pytest.Config) -> HarnessRun | None:
+    """Return the run, if this one has turned out to use the harness."""
+    run: HarnessRun | None = config.pluginmanager.get_plugin("harness-run")
+    return run
+
+
+def start_run(config: pytest.Config) -> HarnessRun:
+    """Register what a run that uses the harness needs."""
+    from harness.pytest_plugin.run import HarnessRun
+
+    run = HarnessRun(config)
+    config.pluginmanager.register(run, "harness-run")
+    return run
+
+
+def uses_suite(item: pytest.Item) -> bool:
+    """Whether a test asks for a fixture that needs emulators."""
+    return "harness_suite" in getattr(item, "fixturenames", ())
+
+
+def _is_marked(item: pytest.Item) -> bool:
+    return item.get_closest_marker("workflow") is not None
+
+
+def _may_hold_checks(collector: pytest.Collector) -> bool:
+    """Whether a file that could not be collected names items, so that leaving it out matters."""
+    if not isinstance(collector, pytest.File):
+        return False
+    try:
+        return "mark.workflow(" in collector.path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False

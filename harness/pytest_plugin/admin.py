@@ -1,0 +1,131 @@
+"""The Firestore emulator's control routes, for one project's database: those that every Firestore
+emulator has, and ours.
+
+What only ours has is *not verified* on another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import pytest
+
+from harness.emulators.loopback import Loopback, expect_ok
+from harness.pytest_plugin.outcome import not_verified
+
+_NAME = "Firestore emulator"
+# A client's connection may be busy while it is closed; the server itself answers at once.
+_ANSWER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """What became of function events since the emulator started."""
+
+    is_drained: bool
+    dispatched: int
+    delivered: int
+    failed: int
+
+
+class FirestoreAdmin:
+    """Control of one database."""
+
+    def __init__(self, address: str, project_id: str, database: str) -> None:
+        self._connection = Loopback(_NAME, address)
+        self._path = f"projects/{quote(project_id, safe='')}/databases/{quote(database, safe='()')}"
+        self._delivered_before = 0
+        self._dispatched_before = 0
+
+    def clear(self) -> None:
+        """Delete every document. The embedded Firestore calls no function for that; others may.
+
+        Source: Emulator Suite guide, "Clear your database between tests".
+        """
+        path = f"/emulator/v1/{self._path}/documents"
+        response = self._connection.request(
+            "DELETE", path, params={"functions": "off"}, timeout_s=_ANSWER_S
+        )
+        expect_ok(_NAME, response)
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait for the events of what ran before, where the emulator can tell; the next count
+        begins after them.
+        """
+        counts = self._drain(timeout_s)
+        if counts is not None:
+            self._delivered_before = counts.delivered
+            self._dispatched_before = counts.dispatched
+
+    def drain_events(self, timeout_s: float) -> int:
+        """Wait until every event was delivered and its function has returned; return how many since
+        the last time.
+
+        The check fails when the limit comes first.
+        """
+        __tracebackhide__ = True
+        counts = self._drain(timeout_s)
+        if counts is None:
+            self._refuse("tell when all events are delivered")
+        if not counts.is_drained:
+            pytest.fail(f"events are still being handled after {timeout_s:g} s")
+        delivered = counts.delivered - self._delivered_before
+        self._delivered_before = counts.delivered
+        return delivered
+
+    def redeliver_events(self) -> int:
+        """Deliver the events since `settle` once more, with the same ids; return how many."""
+        __tracebackhide__ = True
+        response = self._connection.request(
+            "POST",
+            "/harness/v1/events:redeliver",
+            params={"since": str(self._dispatched_before)},
+            timeout_s=_ANSWER_S,
+        )
+        if response.status_code == 404:
+            self._refuse("deliver events a second time")
+        answer: dict[str, int] = expect_ok(_NAME, response)
+        return answer["redelivered"]
+
+    def requests_since(self, sequence: int | None) -> dict[str, Any]:
+        """Return what was asked of this database: `{"lastSequence": 7, "truncated": false,
+        "requests": [...]}`.
+
+        Args:
+            sequence: Only what came after; None: no requests, only the last sequence number.
+        """
+        __tracebackhide__ = True
+        since = _AFTER_ALL if sequence is None else sequence
+        path = f"/harness/v1/{self._path}/requests"
+        response = self._connection.request(
+            "GET", path, params={"since": str(since)}, timeout_s=_ANSWER_S
+        )
+        if response.status_code == 404:
+            self._refuse("say what a request costs")
+        answer: dict[str, Any] = expect_ok(_NAME, response)
+        return answer
+
+    def _drain(self, timeout_s: float) -> EventCounts | None:
+        response = self._connection.request(
+            "POST",
+            "/harness/v1/events:drain",
+            params={"timeout_s": f"{timeout_s:g}"},
+            timeout_s=timeout_s + _ANSWER_S,
+        )
+        if response.status_code == 404:
+            return None
+        answer = expect_ok(_NAME, response)
+        return EventCounts(
+            answer["drained"], answer["dispatched"], answer["delivered"], answer["failed"]
+        )
+
+    def _refuse(self, what: str) -> NoReturn:
+        __tracebackhide__ = True
+        not_verified(
+            f"this Firestore cannot {what}: only the embedded one can (--firestore embedded)"
+        )
+
+
+_AFTER_ALL = 10**15

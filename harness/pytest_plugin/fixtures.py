@@ -1,0 +1,363 @@
+"""The fixtures that checks use.
+
+pytest loads this module in every project of the environment: what a fixture needs is imported when
+it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import Client
+
+    from harness.config import Settings
+    from harness.emulators.auth import AuthUser
+    from harness.emulators.functions import FunctionsEmulator
+    from harness.emulators.handover import HandedSuite
+    from harness.emulators.hub import SuiteEndpoints
+    from harness.emulators.storage import StorageEmulator
+    from harness.flutter.contract import ClientContract
+    from harness.pytest_plugin.context import CheckContext
+    from harness.pytest_plugin.functions_log import FunctionsLog
+    from harness.pytest_plugin.meter import CostMeter
+    from harness.workflow.document import WorkflowDocument
+
+
+class CallFunction(Protocol):
+    """How `call_function` is called."""
+
+    def __call__(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        as_: str | AuthUser | None = None,
+        claims: Mapping[str, Any] | None = None,
+        region: str | None = None,
+        timeout_s: float = 60.0,
+    ) -> Any:
+        """Return a callable function's result, or raise its FunctionsError."""
+
+
+# The suite, and the check's place in it
+
+
+@pytest.fixture(scope="session")
+def harness_suite(pytestconfig: pytest.Config) -> Iterator[HandedSuite]:
+    """The suite that this run's checks use, and what of it is lacking."""
+    from harness.errors import EnvironmentLacking, HarnessError
+    from harness.pytest_plugin.outcome import not_verified
+    from harness.pytest_plugin.suite import suite_for_checks
+
+    with suite_for_checks(pytestconfig) as found:
+        suite: HandedSuite | HarnessError
+        try:
+            suite = found.get()
+        except HarnessError as error:
+            suite = error
+        if isinstance(suite, EnvironmentLacking):
+            not_verified(f"{suite.problem}; {suite.fix}")
+        if isinstance(suite, HarnessError):
+            pytest.fail(str(suite), pytrace=False)
+        yield suite
+
+
+@pytest.fixture
+def harness_check(
+    request: pytest.FixtureRequest, harness_suite: HandedSuite
+) -> Iterator[CheckContext]:
+    """What the fixtures of one check share; from here on its database is empty."""
+    from harness.pytest_plugin.context import check_context
+
+    in_suite_project = "harness_suite_project" in request.fixturenames
+    with check_context(request.config, harness_suite, in_suite_project=in_suite_project) as context:
+        yield context
+
+
+@pytest.fixture
+def harness_suite_project(harness_check: CheckContext) -> CheckContext:
+    """The same, for what lives in the suite's own project only: functions, their events,
+    Storage.
+    """
+    if not harness_check.is_suite_project:
+        pytest.fail(
+            "this check's project was chosen before it asked for functions or Storage\n"
+            "  fix: name the fixture among the check's arguments instead of getfixturevalue()",
+            pytrace=False,
+        )
+    return harness_check
+
+
+@pytest.fixture(scope="session")
+def suite(harness_suite: HandedSuite) -> SuiteEndpoints:
+    """Where the emulators are: `suite.firestore` is "host:port", or None where there is none."""
+    return harness_suite.endpoints
+
+
+@pytest.fixture
+def project_id(harness_check: CheckContext) -> str:
+    """The project id that this check runs in."""
+    return harness_check.project_id
+
+
+@pytest.fixture(scope="session")
+def harness_project(pytestconfig: pytest.Config) -> Path:
+    """The project's folder, which holds firebase.json."""
+    from harness.pytest_plugin.suite import project_folder
+
+    return project_folder(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def harness_settings(harness_project: Path) -> Settings:
+    """What harness.yaml says."""
+    from harness.project import load_settings
+
+    return load_settings(harness_project)
+
+
+@pytest.fixture(scope="session")
+def workflow_document(pytestconfig: pytest.Config, harness_project: Path) -> WorkflowDocument:
+    """The workflow document whose items the checks name, as it was when the run began."""
+    from harness.project import load_settings, load_workflow, one_workflow_path
+
+    chosen = pytestconfig.getoption("--harness-workflow")
+    settings = load_settings(harness_project)
+    path = one_workflow_path(harness_project, settings, chosen[0] if chosen else None)
+    return load_workflow(path)
+
+
+@pytest.fixture(scope="session")
+def client_contract(harness_project: Path, harness_settings: Settings) -> ClientContract:
+    """What the Flutter app's Dart code asks of Firebase: `.queries`, `.documents`, `.callables`,
+    `.objects`, and what was `.not_understood`.
+    """
+    from harness.errors import EnvironmentLacking, HarnessError
+    from harness.flutter_project import read_client_contract
+    from harness.pytest_plugin.outcome import not_verified
+
+    try:
+        return read_client_contract(harness_project, harness_settings.flutter_folder)
+    except EnvironmentLacking as error:
+        not_verified(f"{error.problem}; {error.fix}")
+    except HarnessError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+# Firestore
+
+
+@pytest.fixture
+def firestore_admin(harness_check: CheckContext) -> Client:
+    """A Firestore client that bypasses rules."""
+    return harness_check.admin_client
+
+
+@pytest.fixture
+def firestore_as(harness_check: CheckContext) -> Callable[..., Client]:
+    """A function from a uid (or AuthUser) and claims to a Firestore client that rules apply to."""
+
+    def client_of(uid: str | AuthUser, /, **claims: Any) -> Client:
+        return harness_check.client(harness_check.token(uid, claims))
+
+    return client_of
+
+
+@pytest.fixture
+def firestore_unauthenticated(harness_check: CheckContext) -> Client:
+    """A Firestore client of someone who is not signed in."""
+    return harness_check.client(None)
+
+
+@pytest.fixture
+def clear_firestore(harness_check: CheckContext) -> Callable[[], None]:
+    """A function that empties the database in the middle of a check; between checks that is done
+    anyway.
+    """
+    return harness_check.firestore.clear
+
+
+@pytest.fixture
+def query_cost(harness_check: CheckContext) -> Callable[[], AbstractContextManager[CostMeter]]:
+    """A function that gives a context manager: what the Firestore bills for the requests within
+    it.
+    """
+    from harness.pytest_plugin.meter import metered
+
+    return lambda: metered(harness_check.firestore)
+
+
+# Auth
+
+
+@pytest.fixture
+def auth_user(harness_check: CheckContext) -> Callable[..., AuthUser]:
+    """A function that creates a user in the Auth emulator and signs in as that user."""
+    from harness.emulators.auth import AuthEmulator
+
+    harness_check.address("auth")
+    auth = AuthEmulator(harness_check.endpoints)
+    auth.clear()
+
+    def signed_in(
+        uid: str | None = None,
+        *,
+        email: str | None = None,
+        password: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+        email_verified: bool = False,
+    ) -> AuthUser:
+        local_id = auth.create_user(
+            uid, email=email, password=password, claims=claims, email_verified=email_verified
+        )
+        return auth.sign_in(email, password) if email else auth.sign_in_as(local_id)
+
+    return signed_in
+
+
+# Functions
+
+
+@pytest.fixture
+def functions(harness_suite_project: CheckContext) -> FunctionsEmulator:
+    """The Functions emulator: `request` HTTP functions, `run_scheduled`, `publish`, list what is
+    `deployed`.
+    """
+    from harness.emulators.functions import FunctionsEmulator
+
+    harness_suite_project.address("functions")
+    return FunctionsEmulator(harness_suite_project.endpoints)
+
+
+@pytest.fixture
+def call_function(
+    harness_suite_project: CheckContext, functions: FunctionsEmulator
+) -> CallFunction:
+    """A function that calls a callable function, as a uid, an AuthUser, or someone not signed
+    in.
+    """
+
+    def call(
+        name: str,
+        data: Any = None,
+        *,
+        as_: str | AuthUser | None = None,
+        claims: Mapping[str, Any] | None = None,
+        region: str | None = None,
+        timeout_s: float = 60.0,
+    ) -> Any:
+        token = harness_suite_project.token(as_, claims or {})
+        return functions.call(name, data, token=token, region=region, timeout_s=timeout_s)
+
+    return call
+
+
+@pytest.fixture
+def drain_events(
+    harness_suite_project: CheckContext, functions: FunctionsEmulator
+) -> Callable[..., int]:
+    """A function that waits until every event that is due was delivered; returns how many were."""
+
+    def drain(timeout_s: float = 30.0) -> int:
+        return harness_suite_project.firestore.drain_events(timeout_s)
+
+    return drain
+
+
+@pytest.fixture
+def redeliver_events(
+    harness_suite_project: CheckContext, functions: FunctionsEmulator
+) -> Callable[[], int]:
+    """A function that delivers the check's events once more, with the ids they had; returns how
+    many. Delivery is at least once in production: a function must bear it.
+    """
+    return harness_suite_project.firestore.redeliver_events
+
+
+@pytest.fixture
+def functions_log(
+    harness_suite_project: CheckContext, functions: FunctionsEmulator
+) -> FunctionsLog:
+    """What functions have printed since the check began."""
+    from harness.pytest_plugin.functions_log import FunctionsLog
+    from harness.pytest_plugin.outcome import not_verified
+
+    log = harness_suite_project.suite.log
+    if log is None:
+        not_verified("the functions' log cannot be read: this run did not start the suite itself")
+    return FunctionsLog(log)
+
+
+# Storage
+
+
+@pytest.fixture
+def harness_storage(harness_suite_project: CheckContext) -> Callable[[str | None], StorageEmulator]:
+    """A function from a token to Storage; the check begins without objects."""
+    from harness.emulators.storage import StorageEmulator
+    from harness.emulators.tokens import ADMIN_TOKEN
+
+    harness_suite_project.address("storage")
+    endpoints = harness_suite_project.endpoints
+    StorageEmulator(endpoints, token=ADMIN_TOKEN).clear()
+    return lambda token: StorageEmulator(endpoints, token=token)
+
+
+@pytest.fixture
+def storage_admin(
+    harness_storage: Callable[[str | None], StorageEmulator],
+) -> StorageEmulator:
+    """Storage with rules bypassed."""
+    from harness.emulators.tokens import ADMIN_TOKEN
+
+    return harness_storage(ADMIN_TOKEN)
+
+
+@pytest.fixture
+def storage_as(
+    harness_suite_project: CheckContext,
+    harness_storage: Callable[[str | None], StorageEmulator],
+) -> Callable[..., StorageEmulator]:
+    """A function from a uid (or AuthUser) and claims to Storage as that user."""
+
+    def storage_of(uid: str | AuthUser, /, **claims: Any) -> StorageEmulator:
+        return harness_storage(harness_suite_project.token(uid, claims))
+
+    return storage_of
+
+
+@pytest.fixture
+def storage_unauthenticated(
+    harness_storage: Callable[[str | None], StorageEmulator],
+) -> StorageEmulator:
+    """Storage as someone who is not signed in."""
+    return harness_storage(None)
+
+
+# What a check observed
+
+
+@pytest.fixture
+def record_proof(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """A function that takes a sentence on what was observed: "37 decisions agreed with the
+    matrix".
+    """
+    from harness.pytest_plugin.recorder import findings_of
+
+    return findings_of(request.node).add_proof
+
+
+@pytest.fixture
+def record_metric(request: pytest.FixtureRequest) -> Callable[[str, int | float | str], None]:
+    """A function that takes a name and a value that the same inputs give again: ("reads_billed",
+    21).
+    """
+    from harness.pytest_plugin.recorder import findings_of
+
+    return findings_of(request.node).add_metric

@@ -1,0 +1,199 @@
+"""RunReport -> text for a terminal: the verdict first, then each section, then what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.reports.escaping import one_line, width_of, wrap
+from harness.reports.model import (
+    VERIFIER_TITLES,
+    ReportedItem,
+    RunReport,
+    by_section,
+    by_verifier,
+    changes,
+    headline,
+    metrics_text,
+)
+from harness.workflow.evidence import CheckResult, Outcome
+from harness.workflow.verdict import VerdictKind
+
+MIN_WIDTH = 40
+
+_MARKS = {VerdictKind.VERIFIED: "✓", VerdictKind.REFUTED: "✗", VerdictKind.NOT_VERIFIED: "·"}
+_COLORS = {VerdictKind.VERIFIED: "32", VerdictKind.REFUTED: "31", VerdictKind.NOT_VERIFIED: "33"}
+_BOLD, _DIM, _RED = "1", "2", "31"
+_COLUMN = 48  # where reasons begin
+_MAX_INDENT = 5  # levels; deeper items stand below each other
+
+
+def render_terminal(
+    report: RunReport,
+    *,
+    unchecked: bool = False,
+    color: bool = False,
+    width: int = 100,
+    verbose: bool = False,
+) -> str:
+    """Return the report as lines of at most `width` columns, with a line feed at the end.
+
+    Args:
+        report: What to print. Its texts may come from anyone: none of them reaches the terminal as
+            a control sequence.
+        unchecked: Only what is not verified, each with its reason and what would verify it.
+        color: Whether to use ANSI colors.
+        width: In columns; less than 40 is taken as 40.
+        verbose: Also each check with its outcome.
+    """
+    page = _Page(max(width, MIN_WIDTH), color)
+    page.line(headline(report), style=_BOLD)
+    changed = changes(report)
+    if changed:
+        page.line(changed)
+    suite = f"Firestore: {report.suite}" if report.suite else "no suite was started"
+    about = [report.workflow_path, f"project {report.project}" if report.project else "", suite]
+    page.line(" · ".join(part for part in [*about, report.started_at] if part), style=_DIM)
+    for missing in report.missing:
+        page.line(missing, first="! ", rest="  ", style=_RED)
+    if unchecked:
+        _unchecked(page, report)
+    else:
+        _sections(page, report.items, verbose=verbose)
+        _costs(page, report)
+        _left(page, report)
+    _unmapped(page, report)
+    return page.text()
+
+
+class _Page:
+    """Lines as they are written, wrapped and styled."""
+
+    def __init__(self, width: int, color: bool) -> None:
+        self.width = width
+        self.column = min(_COLUMN, width // 2)
+        self.color = color
+        self.lines: list[str] = []
+
+    def line(self, text: str, *, first: str = "", rest: str | None = None, style: str = "") -> None:
+        """Write a text behind `first`; where it needs more lines, those stand behind `rest`."""
+        rest = " " * width_of(first) if rest is None else rest
+        room = self.width - max(width_of(first), width_of(rest))
+        for number, part in enumerate(wrap(one_line(text), room)):
+            self.lines.append((rest if number else first) + self.styled(part, style))
+
+    def row(self, text: str, said: str, *, first: str, mark: str = "", style: str = "") -> None:
+        """Write a text and, in a column beside it or below it, what is said about it."""
+        parts = wrap(one_line(text), self.width - len(first) - 2)
+        mark_and_space = f"{self.styled(mark, style)} " if mark else ""
+        indent = first + ("  " if mark else "")
+        self.lines.append(f"{first}{mark_and_space}{parts[0]}")
+        self.lines += [indent + part for part in parts[1:]]
+        used = width_of(indent) + width_of(parts[0])
+        said_parts = wrap(one_line(said), self.width - self.column)
+        if len(parts) == 1 and used + 2 <= self.column:
+            self.lines[-1] += " " * (self.column - used) + self.styled(said_parts.pop(0), _DIM)
+        self.lines += [" " * self.column + self.styled(part, _DIM) for part in said_parts]
+
+    def heading(self, text: str) -> None:
+        """Write an empty line and a heading."""
+        self.lines.append("")
+        self.line(text, style=_BOLD)
+
+    def styled(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self.color and style and text else text
+
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.lines) + "\n"
+
+
+def _sections(page: _Page, items: Iterable[ReportedItem], *, verbose: bool) -> None:
+    for path, group in by_section(items):
+        page.heading(" / ".join(path) or "(before the first heading)")
+        for item in group:
+            indent = "  " * (1 + min(item.depth, _MAX_INDENT))
+            page.row(
+                _text_and_note(item),
+                item.reason if item.text else "",
+                first=indent,
+                mark=_MARKS[item.verdict],
+                style=_COLORS[item.verdict],
+            )
+            if verbose:
+                _checks(page, item.checks, indent + "    ")
+
+
+def _checks(page: _Page, checks: Iterable[CheckResult], indent: str) -> None:
+    for check in checks:
+        passed = check.outcome is Outcome.PASSED
+        said = check.states if passed else check.reason.strip().partition("\n")[0]
+        text = f"{check.outcome.value.lower()} {check.nodeid}"
+        page.line(f"{text}: {said}" if said else text, first=indent, rest=indent + "  ", style=_DIM)
+
+
+def _unchecked(page: _Page, report: RunReport) -> None:
+    if not report.left:
+        if report.items:
+            page.heading("Nothing is left.")
+        return
+    for path, group in by_section(report.left):
+        page.heading(" / ".join(path) or "(before the first heading)")
+        for item in group:
+            mark = page.styled(_MARKS[item.verdict], _COLORS[item.verdict])
+            # By its whole name, since the items that it is nested in may be verified and not here.
+            name = " / ".join((*item.ancestors, _text_and_note(item)))
+            parts = wrap(one_line(name), page.width - 4)
+            page.lines.append(f"  {mark} {parts[0]}")
+            page.lines += [f"    {part}" for part in parts[1:]]
+            indent = " " * 11
+            page.line(item.reason, first="    why:   ", rest=indent)
+            page.line(item.would_verify.sentence, first="    needs: ", rest=indent, style=_DIM)
+
+
+def _left(page: _Page, report: RunReport) -> None:
+    if not report.left:
+        return
+    page.heading("What is left, and what would verify it")
+    for verifier, group in by_verifier(report.left):
+        page.line(f"{VERIFIER_TITLES[verifier]} ({len(group)})", first="  ")
+        for item in group:
+            text = item.title if item.text else f"line {item.line}"
+            page.row(text, item.would_verify.sentence, first="    ")
+
+
+def _costs(page: _Page, report: RunReport) -> None:
+    lines = list(_cost_lines(report))
+    if lines:
+        page.heading("Counted")
+    for name, counts in lines:
+        page.row(name, counts, first="  ")
+
+
+def _unmapped(page: _Page, report: RunReport) -> None:
+    """Checks that count for no item are worth a line each only if something is wrong with them."""
+    wrong = [check for check in report.unmapped if check.outcome in (Outcome.FAILED, Outcome.ERROR)]
+    if wrong:
+        page.heading("Mapped to no item")
+        _checks(page, wrong, "  ")
+    others = len(report.unmapped) - len(wrong)
+    if others:
+        page.lines.append("")
+        page.line(f"{others} more {'check is' if others == 1 else 'checks are'} mapped to no item.")
+
+
+def _cost_lines(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Give each check that counted something once, by name, with its counts."""
+    seen = set()
+    for item in report.items:
+        for check in item.checks:
+            if check.metrics and check.nodeid not in seen:
+                seen.add(check.nodeid)
+                yield check.nodeid.partition("::")[2] or check.nodeid, metrics_text(check)
+
+
+def _text_and_note(item: ReportedItem) -> str:
+    text = item.text or "(nothing is written here)"
+    if item.is_ticked and not item.was_ticked:
+        return f"{text} (now ticked)"
+    if item.was_ticked and not item.is_ticked:
+        return f"{text} (tick taken back)"
+    return f"{text} (ticked)" if item.is_unsupported_tick else text

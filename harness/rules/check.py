@@ -1,0 +1,320 @@
+"""What can be wrong with a ruleset without running it: names, constant patterns, limits, recursion.
+
+Errors keep it from loading, warnings do not, exactly as the official compiler has them: an unknown
+name is only a warning there, and an error when it is evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.rules import limits, nodes, patterns, stdlib
+from harness.rules.issues import Issue, Severity
+from harness.rules.operators import ORDERINGS
+from harness.rules.scope import FunctionSymbol, ResolvedRuleset, Scope
+from harness.source import SourceText, Span
+
+_GLOBALS = frozenset({"request", "resource"})
+_LITERAL_KINDS: dict[type, str] = {
+    nodes.NullLiteral: "null",
+    nodes.BoolLiteral: "bool",
+    nodes.IntLiteral: "number",
+    nodes.FloatLiteral: "number",
+    nodes.StringLiteral: "string",
+    nodes.BytesLiteral: "bytes",
+    nodes.ListLiteral: "list",
+    nodes.MapLiteral: "map",
+    nodes.PathLiteral: "path",
+}
+
+
+def check_ruleset(
+    source: SourceText, tree: nodes.Ruleset, resolved: ResolvedRuleset
+) -> tuple[Issue, ...]:
+    """Return all issues of a ruleset that parses: errors first, each kind in source order."""
+    checker = _Checker(source, resolved)
+    checker.check_patterns()
+    checker.check_functions()
+    checker.check_expressions()
+    checker.check_calls()
+    issues = checker.issues
+    # Errors first: a reader of the first issue should see why the ruleset did not load.
+    issues.sort(key=lambda issue: (issue.severity is not Severity.ERROR, issue.span))
+    return tuple(issues)
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A condition, a let's value or a function's body: what it sees, and what is noted about it.
+
+    Args:
+        expression: The code.
+        scope: Its functions and captures.
+        variables: Its other variables.
+        callees: Collects the declared functions that it calls.
+        globals_read: Collects where it reads `request` and `resource`.
+    """
+
+    expression: nodes.Expression
+    scope: Scope
+    variables: frozenset[str]
+    callees: list[FunctionSymbol]
+    globals_read: list[nodes.Variable]
+
+
+def _parts(
+    declaration: nodes.FunctionDeclaration,
+) -> Iterator[tuple[nodes.Expression, frozenset[str]]]:
+    """Yield the expressions of a function, each with the parameters and lets that it sees."""
+    variables = frozenset(declaration.parameters)
+    for let in declaration.lets:
+        yield let.value, variables
+        variables |= {let.name}
+    yield declaration.body, variables
+
+
+class _Checker:
+    def __init__(self, source: SourceText, resolved: ResolvedRuleset) -> None:
+        self.source = source
+        self.resolved = resolved
+        self.issues: list[Issue] = []
+        services = resolved.rules or dict.fromkeys(stdlib.DOCUMENT_FUNCTIONS)
+        self.function_names = set(stdlib.FUNCTIONS).union(
+            *(stdlib.DOCUMENT_FUNCTIONS[service] for service in services)
+        )
+        self.calls: dict[FunctionSymbol, list[FunctionSymbol]] = {}
+
+    def error(self, span: Span, description: str) -> None:
+        self.issues.append(Issue.at(self.source, span, Severity.ERROR, description))
+
+    def warning(self, span: Span, description: str) -> None:
+        self.issues.append(Issue.at(self.source, span, Severity.WARNING, description))
+
+    # --- match patterns -----------------------------------------------------------------------
+
+    def check_patterns(self) -> None:
+        for matches in self.resolved.matches.values():
+            for match in matches:
+                own = match.block.pattern
+                span = own.span
+                if len(match.pattern) > limits.PATH_SEGMENTS:
+                    self.error(
+                        span, f"Maximum of {limits.PATH_SEGMENTS} path segments is exceeded."
+                    )
+                captures = [
+                    each for each in match.pattern if not isinstance(each, nodes.LiteralSegment)
+                ]
+                if len(captures) > limits.PATH_CAPTURES:
+                    self.error(
+                        span, f"Maximum of {limits.PATH_CAPTURES} path captures is exceeded."
+                    )
+                self.check_recursive_wildcards(own, match.pattern)
+                names = [
+                    each.name for each in own.segments if not isinstance(each, nodes.LiteralSegment)
+                ]
+                for name in _repeated(names):
+                    self.error(span, f"Duplicate path capture: {name}.")
+
+    def check_recursive_wildcards(self, own: nodes.PathPattern, whole: tuple[object, ...]) -> None:
+        recursive = [each for each in own.segments if isinstance(each, nodes.RecursiveWildcard)]
+        if not recursive:
+            return
+        if len(recursive) > 1:
+            self.error(
+                recursive[1].span, "Only one recursive wildcard is allowed in a match statement."
+            )
+        elif sum(isinstance(each, nodes.RecursiveWildcard) for each in whole) > 1:
+            # Which of several ways to split a path such rules would see is not known; so we do not
+            # guess.
+            self.error(
+                recursive[0].span,
+                "A recursive wildcard below another one is not supported by this engine.",
+            )
+        if self.resolved.version == 1 and own.segments[-1] is not recursive[0]:
+            self.error(
+                recursive[0].span,
+                "A recursive wildcard must be the last segment in rules_version '1'.",
+            )
+
+    # --- functions ----------------------------------------------------------------------------
+
+    def check_functions(self) -> None:
+        for symbol in self.resolved.functions:
+            declaration = symbol.declaration
+            if symbol.scope.functions[declaration.name] is not symbol:
+                self.error(declaration.name_span, f"Duplicate function name: {declaration.name}.")
+            if len(declaration.parameters) > limits.FUNCTION_ARGUMENTS:
+                self.error(
+                    declaration.name_span,
+                    f"Maximum allowed argument count of {limits.FUNCTION_ARGUMENTS} for a given "
+                    "function has been reached.",
+                )
+            if len(declaration.lets) > limits.LET_BINDINGS:
+                # The number in the text is the documented one, which production's message has too.
+                self.error(
+                    declaration.lets[limits.LET_BINDINGS].span,
+                    "Maximum allowed variable count of 10 for a given function has been reached.",
+                )
+            names = [*declaration.parameters, *(let.name for let in declaration.lets)]
+            for name in _repeated(names):
+                self.error(declaration.name_span, f"Duplicate variable name: {name}.")
+
+    # --- expressions ------------------------------------------------------------------------------
+
+    def check_expressions(self) -> None:
+        pending: list[FunctionSymbol] = []
+        for rules in self.resolved.rules.values():
+            for rule in rules:
+                condition = rule.statement.condition
+                if condition is not None:
+                    code = _Code(condition, rule.scope, _GLOBALS, pending, [])
+                    self.check_expression(condition, code)
+        globals_read: dict[FunctionSymbol, list[nodes.Variable]] = {}
+        for symbol in self.resolved.functions:
+            callees: list[FunctionSymbol] = []
+            globals_read[symbol] = []
+            for expression, variables in _parts(symbol.declaration):
+                code = _Code(expression, symbol.scope, variables, callees, globals_read[symbol])
+                self.check_expression(expression, code)
+            self.calls[symbol] = list(dict.fromkeys(callees))
+        used: set[FunctionSymbol] = set()
+        while pending:
+            symbol = pending.pop()
+            if symbol not in used:
+                used.add(symbol)
+                pending.extend(self.calls[symbol])
+        for symbol in self.resolved.functions:
+            if symbol not in used:
+                name = symbol.declaration.name
+                self.warning(symbol.declaration.name_span, f"Unused function: {name}.")
+                # Where no request ever comes, the official compiler does not know `request` either.
+                for variable in globals_read[symbol]:
+                    self.warning(variable.span, f"Invalid variable name: {variable.name}.")
+
+    def check_expression(self, node: nodes.Expression, code: _Code) -> None:
+        kind = type(node)
+        if kind is nodes.Variable:
+            self.check_variable(node, code)  # type: ignore[arg-type]
+        elif kind is nodes.MethodCall:
+            if self.check_method_call(node, code):  # type: ignore[arg-type]
+                for argument in node.arguments:  # type: ignore[union-attr]
+                    self.check_expression(argument, code)
+                return
+        elif kind is nodes.Call:
+            self.check_call(node, code)  # type: ignore[arg-type]
+        elif kind is nodes.Binary:
+            self.check_comparison(node)  # type: ignore[arg-type]
+        elif isinstance(node, nodes.TypeTest) and node.type_name not in nodes.TYPE_NAMES:
+            self.error(node.name_span, f"Invalid type name: {node.type_name}.")
+        for child in nodes.children(node):
+            self.check_expression(child, code)
+
+    def check_variable(self, node: nodes.Variable, code: _Code) -> None:
+        name = node.name
+        if name in code.variables or code.scope.find_capture(name) is not None:
+            return
+        if name in _GLOBALS:
+            code.globals_read.append(node)
+        else:
+            self.warning(node.span, f"Invalid variable name: {name}.")
+
+    def check_call(self, node: nodes.Call, code: _Code) -> None:
+        symbol = code.scope.find_function(node.name)
+        if symbol is not None:
+            code.callees.append(symbol)
+        elif node.name not in self.function_names:
+            self.warning(
+                Span(node.span.start, node.span.start + len(node.name)), _unknown(node.name)
+            )
+
+    def check_method_call(self, node: nodes.MethodCall, code: _Code) -> bool:
+        """Check a call's name and constant pattern; say whether its receiver is a namespace."""
+        receiver = node.receiver
+        if (
+            isinstance(receiver, nodes.Variable)
+            and receiver.name in stdlib.NAMESPACES
+            and receiver.name not in code.variables
+            and code.scope.find_capture(receiver.name) is None
+        ):
+            name = f"{receiver.name}.{node.name}"
+            if name not in self.function_names:
+                self.warning(node.name_span, _unknown(name))
+            return True
+        if node.name not in stdlib.METHODS:
+            self.warning(node.name_span, _unknown(node.name))
+        elif node.name in ("matches", "replace", "split") and node.arguments:
+            pattern = node.arguments[0]
+            if isinstance(pattern, nodes.StringLiteral):
+                try:
+                    patterns.compile_pattern(pattern.value)
+                except patterns.BadPattern:
+                    self.error(
+                        pattern.span,
+                        f"Invalid regular expression pattern. Pattern: {pattern.value}.",
+                    )
+        return False
+
+    def check_comparison(self, node: nodes.Binary) -> None:
+        left, right = _LITERAL_KINDS.get(type(node.left)), _LITERAL_KINDS.get(type(node.right))
+        if left is None or right is None or left == right or node.operator in ORDERINGS:
+            return
+        if node.operator in ("==", "!=") and "null" not in (left, right):
+            result = "false" if node.operator == "==" else "true"
+            self.warning(
+                node.span,
+                "The sub-expressions are not comparable, so this comparison will always return "
+                f"{result}.",
+            )
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def check_calls(self) -> None:
+        """Refuse recursion, and call chains that are too deep even if nothing calls the first of
+        them.
+        """
+        # The longest chain from each function down, as the functions on it.
+        chains: dict[FunctionSymbol, list[FunctionSymbol]] = {}
+        for start in self.resolved.functions:
+            if start in chains:
+                continue
+            # Depth-first without Python recursion: a chain may be as long as the file has
+            # functions.
+            path: list[FunctionSymbol] = [start]
+            on_path = {start}
+            todo = [iter(self.calls[start])]
+            while path:
+                callee = next(todo[-1], None)
+                if callee is None:
+                    done = path.pop()
+                    on_path.discard(done)
+                    todo.pop()
+                    below = max((chains[each] for each in self.calls[done]), key=len, default=[])
+                    chains[done] = [done, *below]
+                elif callee in on_path:
+                    names = [each.declaration.name for each in path[path.index(callee) :]]
+                    cycle = "->".join([*names, callee.declaration.name])
+                    self.error(
+                        callee.declaration.name_span, f"Recursive call is not allowed: [{cycle}]."
+                    )
+                    return
+                elif callee not in chains:
+                    path.append(callee)
+                    on_path.add(callee)
+                    todo.append(iter(self.calls[callee]))
+        called = {callee for symbol in chains for callee in self.calls[symbol]}
+        for symbol, chain in chains.items():
+            if len(chain) > limits.CALL_DEPTH and symbol not in called:
+                stack = "->".join(each.declaration.name for each in chain)
+                self.error(
+                    symbol.declaration.name_span,
+                    f"Maximum allowed call depth of 20 is reached for [{stack}] call stack.",
+                )
+
+
+def _unknown(name: str) -> str:
+    return f"Invalid function name: {name}."
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

@@ -1,0 +1,230 @@
+"""The rules engine's front door: text to a ruleset, a request to a decision.
+
+    loaded = load_ruleset(SourceText("firestore.rules", text))
+    decision = loaded.ruleset.decide(request, documents)
+
+Values in, values out. What requests, documents and values look like: `request.py`, `runtime.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.rules import limits, nodes
+from harness.rules.check import check_ruleset
+from harness.rules.constraints import TooManyDisjuncts, partial_views
+from harness.rules.cost import CostBook
+from harness.rules.denials import NO_MATCH, Decision, Denial, DenyReason, Outcome
+from harness.rules.explain import RuleExplanation, explain_steps
+from harness.rules.issues import Issue, Severity
+from harness.rules.parser import SyntaxProblem, parse_ruleset
+from harness.rules.plans import NOTHING_TO_DO, Plan, ServicePlans, Step, run
+from harness.rules.request import FIRESTORE, Method, RulesRequest
+from harness.rules.runtime import (
+    AccessLog,
+    DocumentSource,
+    EvaluationContext,
+    EvaluationStopped,
+    PartialMap,
+)
+from harness.rules.scope import AllowRule, ResolvedRuleset, resolve
+from harness.source import SourceText, Span
+
+__all__ = [
+    "NO_MATCH",
+    "CompiledRuleset",
+    "Decision",
+    "DenyReason",
+    "LoadedRuleset",
+    "RuleExplanation",
+    "load_ruleset",
+]
+
+# Reading a member of an Enum class costs as much as evaluating a small expression.
+_LIST = Method.LIST
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRuleset:
+    """What became of a rules text. `ruleset` is None when an issue is an ERROR."""
+
+    ruleset: CompiledRuleset | None
+    issues: tuple[Issue, ...]
+
+
+def load_ruleset(source: SourceText) -> LoadedRuleset:
+    """Parse, check and prepare a rules text. Never raises for bad text: the issues say what is
+    wrong.
+    """
+    if len(source.text.encode("utf-8", "surrogatepass")) > limits.SOURCE_BYTES:
+        size = limits.SOURCE_BYTES // 1024
+        return _refused(source, Span(0, 0), f"Ruleset source exceeds the maximum of {size} KB.")
+    try:
+        tree = parse_ruleset(source)
+    except SyntaxProblem as problem:
+        return _refused(source, problem.span, problem.description)
+    resolved = resolve(tree)
+    issues = check_ruleset(source, tree, resolved)
+    if any(issue.severity is Severity.ERROR for issue in issues):
+        return LoadedRuleset(None, issues)
+    return LoadedRuleset(CompiledRuleset(source, tree, resolved), issues)
+
+
+def _refused(source: SourceText, span: Span, description: str) -> LoadedRuleset:
+    return LoadedRuleset(None, (Issue.at(source, span, Severity.ERROR, description),))
+
+
+class CompiledRuleset:
+    """A ruleset that can decide requests. Made by `load_ruleset`.
+
+    Args:
+        source: Its text.
+        tree: Its syntax tree.
+        resolved: Its names.
+    """
+
+    def __init__(self, source: SourceText, tree: nodes.Ruleset, resolved: ResolvedRuleset) -> None:
+        self.source = source
+        self.tree = tree
+        self.resolved = resolved
+        book = CostBook()
+        self._services = {name: ServicePlans(name, resolved, book) for name in resolved.rules}
+        self._granted: dict[AllowRule, Decision] = {}
+
+    @property
+    def version(self) -> int:
+        """Return the number in `rules_version`; 1 when the text does not say."""
+        return self.resolved.version
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return the names of the services that the text has blocks for."""
+        return tuple(self._services)
+
+    @property
+    def allow_lines(self) -> tuple[int, ...]:
+        """Return the line of each allow statement, in the order of the text."""
+        starts = {
+            rule.statement.span.start for rules in self.resolved.rules.values() for rule in rules
+        }
+        return tuple(self.source.position(start).line for start in sorted(starts))
+
+    def decide(
+        self, request: RulesRequest, documents: DocumentSource, log: AccessLog | None = None
+    ) -> Decision:
+        """Decide one request: the first allow statement that is true grants, and nothing else does.
+
+        Args:
+            request: The request.
+            documents: Where `get` and its kin look.
+            log: Document accesses shared with other decisions of the same commit or batch get;
+                without it this decision is a request by itself.
+        """
+        service = self._services.get(request.service)
+        if service is None:
+            return Decision(False)
+        if request.method is _LIST:
+            return self._decide_list(service, request, documents, log)
+        path = request.path
+        plan = service.plan(request.method, path)
+        context = EvaluationContext(request, path, request.resource, documents, log)
+        if plan.is_metered:
+            context.remaining = limits.EXPRESSIONS_PER_REQUEST
+        outcomes: list[Outcome] = []
+        step = run(plan, context, outcomes)
+        if step is not None:
+            return self._granted_by(step, context)
+        return self._denied(plan, context, outcomes)
+
+    def explain(
+        self, request: RulesRequest, documents: DocumentSource
+    ) -> tuple[RuleExplanation, ...]:
+        """Return what every expression of every rule that was tried gave for a request.
+
+        For a list the rules are explained for the first disjunct of the filter that none of them
+        allows, or for the last one.
+        """
+        service = self._services.get(request.service)
+        if service is None:
+            return ()
+        try:
+            plan, path, resources = self._prepare(service, request)
+        except TooManyDisjuncts:
+            return ()
+        explanations: tuple[RuleExplanation, ...] = ()
+        for resource in resources:
+            context = EvaluationContext(request, path, resource, documents, None)
+            explanations = explain_steps(self.source, service.name, plan.steps, context)
+            if not any(explanation.granted for explanation in explanations):
+                break
+        return explanations
+
+    def _prepare(
+        self, service: ServicePlans, request: RulesRequest
+    ) -> tuple[Plan, tuple[str, ...], list[object]]:
+        """Return what to run, on which path, and for which values of `resource`: several for a
+        list.
+
+        Raises:
+            TooManyDisjuncts: The query's filter is larger than Firestore accepts.
+        """
+        if request.method is not _LIST:
+            return service.plan(request.method, request.path), request.path, [request.resource]
+        query = request.query
+        if query is not None and query.all_descendants and self.version < 2:
+            # Source: Security Rules guide: collection-group queries need rules_version '2'.
+            return NOTHING_TO_DO, request.path, [None]
+        paths = service.matcher.list_paths(request)
+        resources: list[object] = [request.resource]
+        if service.name == FIRESTORE:
+            views = partial_views(((),) if query is None else query.disjuncts)
+            resources = [PartialMap(data=view) for view in views]
+        return service.list_plan(paths), paths[-1], resources
+
+    def _decide_list(
+        self,
+        service: ServicePlans,
+        request: RulesRequest,
+        documents: DocumentSource,
+        log: AccessLog | None,
+    ) -> Decision:
+        """Decide a list: some rule must hold for every disjunct, whatever is stored."""
+        try:
+            plan, path, resources = self._prepare(service, request)
+        except TooManyDisjuncts as error:
+            plan = service.list_plan(service.matcher.list_paths(request))
+            context = EvaluationContext(request, request.path, None, documents, log)
+            return self._denied(plan, context, [EvaluationStopped(f"The query has {error}.")])
+        context = EvaluationContext(request, path, None, documents, log)
+        granted: Step | None = None
+        for resource in resources:
+            context.resource = resource
+            if plan.is_metered:
+                context.remaining = limits.EXPRESSIONS_PER_REQUEST
+            outcomes: list[Outcome] = []
+            step = run(plan, context, outcomes)
+            if step is None:
+                return self._denied(plan, context, outcomes)
+            granted = granted or step
+        if granted is None:
+            return Decision(False)
+        return self._granted_by(granted, context)
+
+    def _granted_by(self, step: Step, context: EvaluationContext) -> Decision:
+        decision = self._granted.get(step.rule)
+        if decision is None:
+            at = self.source.position(step.rule.statement.span.start)
+            decision = self._granted[step.rule] = Decision(True, allowed_by=at)
+        if context.accesses is None:
+            return decision
+        return Decision(True, _accessed(context), decision.allowed_by)
+
+    def _denied(self, plan: Plan, context: EvaluationContext, outcomes: list[Outcome]) -> Decision:
+        denial = Denial(self.source, plan, context, outcomes)
+        return Decision(False, _accessed(context), None, denial)
+
+
+def _accessed(context: EvaluationContext) -> tuple[tuple[str, ...], ...]:
+    if context.accesses is None:
+        return ()
+    return tuple(dict.fromkeys(path for _, path in context.accesses))

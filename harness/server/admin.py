@@ -1,0 +1,375 @@
+"""Control routes: those of the official emulator, and the harness's own below `/harness/v1/`.
+
+No Authorization is asked for; the server listens on loopback. Bodies are read whatever their
+content type.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from harness.backend.auth import ADMIN
+from harness.backend.events import TriggerError, background_trigger, eventarc_trigger
+from harness.backend.service import DatabaseService
+from harness.errors import HarnessError, StatusCode, StatusError
+from harness.firestore.index_definitions import (
+    IndexDefinitions,
+    index_to_json,
+    override_to_json,
+    parse_index_file,
+)
+from harness.firestore.paths import DatabaseName, parse_resource_name
+from harness.rules.issues import Issue
+from harness.rules.ruleset import load_ruleset
+from harness.server.dispatch import EventDispatcher
+from harness.server.http import HttpRequest, HttpResponse
+from harness.server.rest import invalid_payload, parse_json_object
+from harness.server.shell import Shell, unimplemented
+from harness.source import SourceText
+
+_TEXT = "text/plain; charset=utf-8"
+_JSON = "application/json; charset=utf-8"
+_EMPTY = HttpResponse(200, b"{\n}\n", _JSON)
+_DEFAULT_RULES_NAME = "firestore.rules"
+_DRAIN_TIMEOUT_S = 30.0
+_MAX_DRAIN_TIMEOUT_S = 600.0
+
+FEATURES = (
+    "index-enforcement",
+    "query-explain",
+    "metering",
+    "rules",
+    "function-triggers",
+    "listen",
+    "write-stream",
+    "rest",
+)
+"""What a client may rely on; `GET /harness/v1/info` prints them."""
+
+Route = Callable[[HttpRequest, re.Match[str]], Any]
+
+
+@dataclass(slots=True)
+class AdminApi:
+    """Answers the control routes.
+
+    Args:
+        shut_down: Ends the process, after the answer has been sent.
+    """
+
+    shell: Shell
+    dispatcher: EventDispatcher
+    shut_down: Callable[[], None]
+    _routes: list[tuple[str, re.Pattern[str], Route]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        project = r"/emulator/v1/projects/(?P<project>[^/:]+)"
+        own = r"/harness/v1"
+        database = own + r"/projects/(?P<project>[^/]+)/databases/(?P<database>[^/]+)"
+        table: list[tuple[str, str, Route]] = [
+            ("GET", r"/", lambda request, match: HttpResponse(200, b"Ok\n", _TEXT)),
+            ("POST", r"/reset", self._reset),
+            ("POST", r"/shutdown", self._shut_down),
+            ("DELETE", project + r"/databases/(?P<database>[^/]+)/documents", self._clear),
+            (
+                "DELETE",
+                project + r"/databases/(?P<database>[^/]+)/documents/(?P<path>.+)",
+                self._delete_tree,
+            ),
+            ("PUT", project + r":securityRules", self._put_rules),
+            ("GET", project + r":ruleCoverage(?:\.html)?", self._coverage),
+            ("PUT", project + r"/triggers/(?P<key>[^/]+)", self._put_trigger),
+            ("DELETE", project + r"/triggers/(?P<key>[^/]+)", self._delete_trigger),
+            ("POST", project + r"/eventarcTrigger", self._post_eventarc_trigger),
+            ("DELETE", project + r"/eventarcTrigger", self._delete_eventarc_trigger),
+            ("POST", project + r":(?P<verb>export|import)", self._export),
+            ("GET", own + r"/info", self._info),
+            ("GET", database + r"/requests", self._requests),
+            ("GET", database + r"/cost", self._cost),
+            ("GET", own + r"(?:/projects/(?P<project>[^/]+))?/indexes", self._get_indexes),
+            ("PUT", own + r"(?:/projects/(?P<project>[^/]+))?/indexes", self._put_indexes),
+            ("POST", own + r"/events:drain", self._drain),
+            ("POST", own + r"/events:redeliver", self._redeliver),
+        ]
+        self._routes = [(method, re.compile(pattern), route) for method, pattern, route in table]
+
+    async def handle(self, request: HttpRequest) -> HttpResponse | None:
+        """Answer a request; None if there is no such route.
+
+        Raises:
+            StatusError: What went wrong, for the client.
+        """
+        for method, pattern, route in self._routes:
+            if method != request.method:
+                continue
+            match = pattern.fullmatch(request.path)
+            if match is not None:
+                answer = route(request, match)
+                if not isinstance(answer, HttpResponse):
+                    answer = await answer
+                assert isinstance(answer, HttpResponse)
+                return answer
+        return None
+
+    # --- the official emulator's ------------------------------------------------------------------
+
+    def _reset(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        for service in self.shell.backend.databases.values():
+            self._empty(service)
+        return HttpResponse(200, b"Resetting...\n", _TEXT)
+
+    def _shut_down(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        self.shut_down()
+        return HttpResponse(200, b"Shutting down...\n", _TEXT)
+
+    def _clear(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        service = self._database(match)
+        with self._functions_as_asked(request):
+            self._empty(service)
+        return _EMPTY
+
+    def _empty(self, service: DatabaseService) -> None:
+        service.transactions.finish_all()
+        service.store.clear(self.shell.clock.now())
+
+    def _delete_tree(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        service = self._database(match)
+        segments = "/".join(map(unquote, match["path"].split("/")))
+        _, path = parse_resource_name(f"{service.name}/documents/{segments}")
+        with self._functions_as_asked(request):
+            service.store.delete_tree(path, self.shell.clock.now())
+        return _EMPTY
+
+    @contextmanager
+    def _functions_as_asked(self, request: HttpRequest) -> Iterator[None]:
+        """Let functions hear of the block's deletions unless the request says `functions=off`.
+
+        Ours: the official emulator knows no such parameter and calls onDelete functions. Between
+        checks those would work on the next check's documents.
+        """
+        self.shell.acting = ADMIN
+        self.dispatcher.is_muted = request.query_values("functions") == ["off"]
+        try:
+            yield
+        finally:
+            self.dispatcher.is_muted = False
+
+    def _put_rules(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        content = parse_json_object(request.body)
+        rules = content.get("rules")
+        files = rules.get("files") if isinstance(rules, dict) else None
+        if not isinstance(files, list) or len(files) != 1 or not isinstance(files[0], dict):
+            raise invalid_payload()
+        name, text = files[0].get("name") or _DEFAULT_RULES_NAME, files[0].get("content")
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise invalid_payload()
+        loaded = load_ruleset(SourceText(name, text))
+        if loaded.ruleset is None:
+            if not content.get("ignore_errors"):
+                problems = "\n".join(
+                    f"L{issue.position.line}:{issue.position.column} {issue.description}"
+                    for issue in loaded.issues
+                    if issue.severity.value == "ERROR"
+                )
+                raise StatusError(
+                    StatusCode.INVALID_ARGUMENT, f"Error compiling rules:\n{problems}"
+                )
+        else:
+            project = unquote(match["project"])
+            self.shell.backend.set_rules(project, loaded.ruleset)
+            for listener in tuple(self.shell.rules_listeners):
+                listener(project)
+        issues = [_issue_json(issue) for issue in loaded.issues]
+        return _json({"issues": issues}) if issues else HttpResponse(200, b"{}", _JSON)
+
+    def _coverage(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        raise unimplemented("Rules coverage over HTTP")
+
+    def _put_trigger(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        try:
+            trigger = background_trigger(unquote(match["key"]), _doubly_decoded(request.body))
+        except TriggerError as error:
+            raise StatusError(StatusCode.INVALID_ARGUMENT, str(error)) from error
+        self.shell.triggers.add(trigger)
+        return _EMPTY
+
+    def _delete_trigger(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        self.shell.triggers.remove(unquote(match["project"]), unquote(match["key"]))
+        return _EMPTY
+
+    def _post_eventarc_trigger(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        try:
+            trigger = eventarc_trigger(
+                _eventarc_key(request), unquote(match["project"]), _doubly_decoded(request.body)
+            )
+        except TriggerError as error:
+            raise StatusError(StatusCode.INVALID_ARGUMENT, str(error)) from error
+        self.shell.triggers.add(trigger)
+        return _EMPTY
+
+    def _delete_eventarc_trigger(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        self.shell.triggers.remove(unquote(match["project"]), _eventarc_key(request))
+        return _EMPTY
+
+    def _export(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        raise unimplemented(f"{match['verb'].capitalize()}ing data")
+
+    # --- the harness's own ------------------------------------------------------------------------
+
+    def _info(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        counts = self.dispatcher.counts
+        return _json(
+            {
+                "version": package_version(),
+                "pid": os.getpid(),
+                "features": list(FEATURES),
+                "enforceIndexes": self.shell.backend.enforce_indexes,
+                "databases": [str(name) for name in self.shell.backend.databases],
+                "triggers": [
+                    {
+                        "key": trigger.key,
+                        "project": trigger.project,
+                        "database": trigger.database,
+                        "eventType": trigger.event_type,
+                        "document": trigger.pattern,
+                    }
+                    for trigger in self.shell.triggers.all()
+                ],
+                "events": {
+                    "dispatched": counts.dispatched,
+                    "delivered": counts.delivered,
+                    "failed": counts.failed,
+                    "alarms": counts.alarms,
+                },
+            }
+        )
+
+    def _requests(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        log = self._database(match).log
+        since = _since(request)
+        return _json(
+            {
+                "lastSequence": log.last_sequence,
+                "truncated": not log.reaches(since),
+                "requests": [record.to_json() for record in log.since(since)],
+            }
+        )
+
+    def _cost(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        return _json(self._database(match).log.cost_since(_since(request)))
+
+    def _get_indexes(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        backend = self.shell.backend
+        project = match["project"]
+        known = backend.projects.get(unquote(project)) if project else None
+        return _json(_definitions_json(known.definitions if known else backend.definitions))
+
+    def _put_indexes(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        try:
+            definitions = parse_index_file(
+                parse_json_object(request.body), "firestore.indexes.json"
+            )
+        except HarnessError as error:
+            raise StatusError(StatusCode.INVALID_ARGUMENT, str(error)) from error
+        backend = self.shell.backend
+        project = match["project"]
+        if project:
+            backend.set_definitions(unquote(project), definitions)
+        else:
+            backend.definitions = definitions
+            for name in backend.projects:
+                backend.set_definitions(name, definitions)
+        return _json(_definitions_json(definitions))
+
+    async def _drain(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        values = request.query_values("timeout_s")
+        try:
+            timeout_s = float(values[-1]) if values else _DRAIN_TIMEOUT_S
+        except ValueError as error:
+            raise invalid_payload() from error
+        if not 0 <= timeout_s <= _MAX_DRAIN_TIMEOUT_S:
+            raise invalid_payload()
+        drained = await self.dispatcher.drain(timeout_s)
+        counts = self.dispatcher.counts
+        return _json(
+            {
+                "drained": drained,
+                "dispatched": counts.dispatched,
+                "delivered": counts.delivered,
+                "failed": counts.failed,
+            }
+        )
+
+    def _redeliver(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        return _json({"redelivered": self.dispatcher.redeliver(_since(request))})
+
+    def _database(self, match: re.Match[str]) -> DatabaseService:
+        name = DatabaseName(unquote(match["project"]), unquote(match["database"]))
+        return self.shell.database(name)
+
+
+def package_version() -> str:
+    """Return the installed package's version, `unknown` when it runs from its sources."""
+    from importlib import metadata  # slow to import, and not needed to start
+
+    try:
+        return metadata.version("firebase-workflow-harness")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _json(content: Any) -> HttpResponse:
+    return HttpResponse(200, (json.dumps(content, indent=2) + "\n").encode(), _JSON)
+
+
+def _since(request: HttpRequest) -> int:
+    values = request.query_values("since")
+    if not values:
+        return 0
+    if not values[-1].isdigit():
+        raise invalid_payload()
+    return int(values[-1])
+
+
+def _eventarc_key(request: HttpRequest) -> str:
+    keys = request.query_values("eventarcTriggerId")
+    if not keys or not keys[-1]:
+        raise StatusError(StatusCode.INVALID_ARGUMENT, "eventarcTriggerId is missing")
+    return keys[-1]
+
+
+def _doubly_decoded(body: bytes) -> Any:
+    """Parse a JSON body; firebase-tools sends one that is a JSON text inside a JSON string."""
+    try:
+        content = json.loads(body)
+        return json.loads(content) if isinstance(content, str) else content
+    except (ValueError, RecursionError) as error:
+        raise invalid_payload() from error
+
+
+def _issue_json(issue: Issue) -> dict[str, Any]:
+    return {
+        "sourcePosition": {
+            "fileName": issue.position.file_name,
+            "line": issue.position.line,
+            "column": issue.position.column,
+            "currentOffset": issue.span.start,
+            "endOffset": max(issue.span.start, issue.span.end - 1),
+        },
+        "description": issue.description,
+        "severity": issue.severity.value,
+    }
+
+
+def _definitions_json(definitions: IndexDefinitions) -> dict[str, Any]:
+    return {
+        "indexes": [index_to_json(index) for index in definitions.composites],
+        "fieldOverrides": [override_to_json(override) for override in definitions.overrides],
+    }

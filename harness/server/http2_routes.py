@@ -1,0 +1,64 @@
+"""HTTP/2 requests that are no gRPC: the same routes as HTTP/1.1 has."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import parse_qsl
+
+from harness.server.http import MAX_BODY_BYTES, Handler, HttpRequest, HttpResponse
+from harness.server.http2 import Http2Stream
+from harness.server.http2_headers import Headers, write_headers
+
+
+class Http2Request:
+    """One request, collected until it is complete and then answered."""
+
+    def __init__(self, handler: Handler, stream: Http2Stream, headers: Headers) -> None:
+        self._handler = handler
+        self._stream = stream
+        self._headers = headers
+        self._body = bytearray()
+        self._is_too_large = False
+        self._task: asyncio.Task[None] | None = None
+
+    def data(self, data: bytes) -> None:
+        """Take in a part of the body."""
+        if len(self._body) + len(data) > MAX_BODY_BYTES:
+            self._is_too_large = True
+            self._body.clear()
+        if not self._is_too_large:
+            self._body += data
+
+    def end(self) -> None:
+        """Answer."""
+        self._task = asyncio.get_running_loop().create_task(self._answer())
+
+    def lost(self) -> None:
+        """Give up."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _answer(self) -> None:
+        if self._is_too_large:
+            self._send(HttpResponse(413))
+            return
+        path, _, query = self._headers.get(":path", "/").partition("?")
+        request = HttpRequest(
+            method=self._headers.get(":method", "GET"),
+            path=path,
+            query=tuple(parse_qsl(query, keep_blank_values=True)),
+            headers=self._headers,
+            body=bytes(self._body),
+        )
+        self._send(await self._handler(request))
+
+    def _send(self, response: HttpResponse) -> None:
+        fields = [(":status", str(response.status)), *response.headers]
+        fields.append(("content-length", str(len(response.body))))
+        if response.content_type is not None:
+            fields.append(("content-type", response.content_type))
+        head = write_headers(fields)
+        if response.body and self._headers.get(":method") != "HEAD":
+            self._stream.send(head, response.body, b"")
+        else:
+            self._stream.end_with_headers(head)

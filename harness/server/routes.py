@@ -1,0 +1,79 @@
+"""Which HTTP request goes where: control routes, REST, what browsers ask first, and what is not
+supported.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, replace
+
+from harness.errors import StatusCode, StatusError
+from harness.server.admin import AdminApi
+from harness.server.http import HttpRequest, HttpResponse
+from harness.server.rest import RestApi, error_response
+from harness.server.shell import RequestHeaders, unimplemented
+
+logger = logging.getLogger(__name__)
+
+_API = re.compile(r"/v1(?:beta1)?/")
+_WEB_CHANNEL = re.compile(r"/google\.firestore\.v1\.Firestore/(?:Listen|Write)/channel")
+_METHODS = "DELETE,GET,HEAD,PATCH,POST,PUT"
+
+
+@dataclass(slots=True)
+class HttpRoutes:
+    """The handler of every HTTP/1.1 request."""
+
+    admin: AdminApi
+    rest: RestApi
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request; never raises for what a client did."""
+        if request.method == "OPTIONS":
+            return _with_cors(HttpResponse(200), request)
+        try:
+            response = await self._answer(request)
+        except StatusError as error:
+            response = error_response(error)
+        except Exception:  # the RPC boundary: the client gets a status, the log the traceback
+            logger.exception("%s %s failed", request.method, request.path)
+            response = error_response(
+                StatusError(
+                    StatusCode.INTERNAL,
+                    "the request failed inside the embedded Firestore; see its log",
+                )
+            )
+        return _with_cors(response, request)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        headers = RequestHeaders(
+            request.headers.get("authorization"), request.headers.get("x-harness-caller")
+        )
+        if _API.match(request.path):
+            found = await self.rest.handle(request, headers)
+        elif _WEB_CHANNEL.fullmatch(request.path):
+            raise unimplemented("WebChannel (listeners and writes of the web SDK in browsers)")
+        else:
+            headers.caller()  # not needed, but a malformed token is refused here too
+            found = await self.admin.handle(request)
+        return found or HttpResponse(404, b"Not Found\n", "text/plain; charset=utf-8")
+
+
+def _with_cors(response: HttpResponse, request: HttpRequest) -> HttpResponse:
+    """Let any page of the browser read the answer. Source: observed: emulator 1.22.0."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return response
+    headers = [
+        ("access-control-allow-origin", origin),
+        ("access-control-allow-credentials", "true"),
+        ("access-control-allow-methods", _METHODS),
+    ]
+    wanted = request.headers.get("access-control-request-headers")
+    if request.method == "OPTIONS":
+        if wanted is not None:
+            headers.append(("access-control-allow-headers", wanted))
+        if request.headers.get("access-control-request-private-network"):
+            headers.append(("access-control-allow-private-network", "true"))
+    return replace(response, headers=(*response.headers, *headers))

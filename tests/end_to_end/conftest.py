@@ -1,0 +1,43 @@
+"""A copy of this repository, as someone has it who has just cloned and set it up."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+COPIED = (
+    "backend",
+    "checks",
+    "Makefile",
+    "constraints.txt",
+    "firebase.json",
+    ".firebaserc",
+    "harness.yaml",
+    "package.json",
+    "package-lock.json",
+    "pyproject.toml",
+)
+#: What set-up makes: the same for every copy, and slow to make again.
+LINKED = (".venv", ".stamps", "node_modules", "backend/functions/node_modules")
+
+
+@pytest.fixture
+def repository_copy(tmp_path: Path) -> Path:
+    """The sample backend with its checks in a folder of its own."""
+    missing = [name for name in LINKED if not (REPOSITORY / name).exists()]
+    if missing:
+        pytest.skip(f"the sample backend is not set up: `make setup` makes {', '.join(missing)}")
+    copy = tmp_path / "repository"
+    copy.mkdir()
+    ignored = shutil.ignore_patterns("node_modules", "__pycache__")
+    for name in COPIED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=ignored)
+        else:
+            shutil.copy2(source, copy / name)
+    for name in LINKED:
+        (copy / name).symlink_to(REPOSITORY / name)
+    return copy

@@ -1,0 +1,132 @@
+"""The process as firebase-tools starts and stops it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from harness.emulators.firestore_client import firestore_client
+
+TIMEOUT_S = 20
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a server on a free port and wait for its banner; yields it with its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.server", "--host", "127.0.0.1", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Dev App Server is now running." in line:
+                break
+        endpoint = [line for line in lines if line.startswith("API endpoint: http://")]
+        assert endpoint, process.communicate(timeout=TIMEOUT_S)[1]
+        yield process, endpoint[0].strip().removeprefix("API endpoint: http://")
+    finally:
+        process.kill()
+        process.communicate(timeout=TIMEOUT_S)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_signal_ends_it_cleanly_even_with_a_client_connected(number: signal.Signals) -> None:
+    with started() as (process, address):
+        client = firestore_client(address, "demo-p")
+        client.document("c/d").set({"n": 1})
+        process.send_signal(number)
+        assert process.wait(TIMEOUT_S) == 0
+        client.close()
+
+
+def test_a_post_to_shutdown_ends_it() -> None:
+    with started() as (process, address):
+        answer = requests.post(f"http://{address}/shutdown", timeout=TIMEOUT_S)
+        assert answer.text == "Shutting down...\n"
+        assert process.wait(TIMEOUT_S) == 0
+
+
+def test_a_port_in_use_is_told_in_the_words_that_firebase_tools_looks_for() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.server", "--host", "127.0.0.1", "--port", port],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_rules_and_indexes_are_read_from_their_files(tmp_path: Path) -> None:
+    rules = tmp_path / "firestore.rules"
+    rules.write_text("service cloud.firestore { match /databases/{d}/documents { } }")
+    indexes = tmp_path / "firestore.indexes.json"
+    indexes.write_text(
+        """{ // comments are allowed
+        "indexes": [{"collectionGroup": "c", "queryScope": "COLLECTION", "fields": [
+            {"fieldPath": "a", "order": "ASCENDING"}, {"fieldPath": "b", "order":
+            "ASCENDING"}]}]}"""
+    )
+    with started("--rules", str(rules), "--indexes", str(indexes)) as (_, address):
+        url = f"http://{address}/v1/projects/demo-p/databases/(default)/documents/c/d"
+        assert requests.get(url, timeout=TIMEOUT_S).status_code == 403
+        known = requests.get(f"http://{address}/harness/v1/indexes", timeout=TIMEOUT_S).json()
+        assert len(known["indexes"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("flag", "content", "status"),
+    [
+        ("--rules", "service cloud.firestore {", 2),
+        ("--rules", None, 2),
+        ("--indexes", "{", 2),
+        ("--indexes", '{"indexes": 1}', 2),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, flag: str, content: str | None, status: int
+) -> None:
+    file = tmp_path / "given"
+    if content is not None:
+        file.write_text(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.server", "--port", "0", flag, str(file)],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    assert done.returncode == status
+    assert str(file) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_version_are_printed() -> None:
+    for flag, text in (("--help", "--functions_emulator"), ("--version", "\n")):
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.server", flag],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+        assert done.returncode == 0
+        assert text in done.stdout

@@ -1,0 +1,277 @@
+"""Function triggers: what the Functions emulator would receive, received here by a small HTTP
+server.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from harness.server.options import ServerOptions
+from harness.server.wire import pb
+from tests.server.running import Project, new_project_id, running_server
+
+
+@dataclass
+class Received:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class FunctionsStandIn:
+    """Collects events; `status` is its answer."""
+
+    host: str = ""
+    status: int = 200
+    events: list[Received] = field(default_factory=list)
+    hold: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture(scope="module")
+def functions_server() -> Iterator[FunctionsStandIn]:
+    stand_in = FunctionsStandIn()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            stand_in.events.append(Received(self.path, headers, body))
+            self.send_response(stand_in.status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    stand_in.host = f"127.0.0.1:{http.server_address[1]}"
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    yield stand_in
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+@pytest.fixture
+def functions(functions_server: FunctionsStandIn) -> FunctionsStandIn:
+    functions_server.events.clear()
+    functions_server.status = 200
+    return functions_server
+
+
+@pytest.fixture(scope="module")
+def wired_server(functions_server: FunctionsStandIn) -> Iterator[Any]:
+    options = ServerOptions(host="127.0.0.1", port=0, functions_emulator=functions_server.host)
+    with running_server(options) as server:
+        yield server
+
+
+@pytest.fixture
+def wired(wired_server: Any, functions: FunctionsStandIn) -> Iterator[Project]:
+    from contextlib import ExitStack
+
+    with ExitStack() as cleanups:
+        yield Project(wired_server, new_project_id(), cleanups.callback)
+
+
+def register_v1(project: Project, event: str, pattern: str, key: str = "us-central1-on-0") -> None:
+    body = {
+        "eventTrigger": {
+            "resource": f"projects/{project.id}/databases/(default)/documents/{pattern}",
+            "eventType": f"providers/cloud.firestore/eventTypes/document.{event}",
+            "service": "firestore.googleapis.com",
+        }
+    }
+    answer = project.server.http("PUT", f"{project.emulator}/triggers/{key}", json=body)
+    assert answer.status_code == 200
+
+
+def register_v2(project: Project, event: str, pattern: str, key: str = "europe-west1-on-0") -> None:
+    body = {
+        "eventType": f"google.cloud.firestore.document.v1.{event}",
+        "database": "(default)",
+        "namespace": "(default)",
+        "document": {"value": pattern, "matchType": "PATH_PATTERN"},
+    }
+    route = f"{project.emulator}/eventarcTrigger?eventarcTriggerId={key}"
+    assert project.server.http("POST", route, json=body).status_code == 200
+
+
+def drain(project: Project) -> dict[str, Any]:
+    answer: dict[str, Any] = project.server.http(
+        "POST", "/harness/v1/events:drain?timeout_s=10"
+    ).json()
+    assert answer["drained"]
+    return answer
+
+
+def test_a_first_generation_function_gets_the_document_as_json(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    reference = wired.client().document("users/ana")
+    reference.set({"n": 1})
+    reference.update({"n": 2})
+    reference.delete()
+    drain(wired)
+    assert [event.path for event in functions.events] == [
+        f"/functions/projects/{wired.id}/triggers/us-central1-on-0"
+    ] * 3
+    created, updated, deleted = (json.loads(event.body) for event in functions.events)
+    name = f"projects/{wired.id}/databases/(default)/documents/users/ana"
+    assert created["data"]["value"]["name"] == name
+    assert created["data"]["value"]["fields"] == {"n": {"integerValue": "1"}}
+    assert set(created["data"]["value"]) == {"name", "fields", "createTime", "updateTime"}
+    assert "oldValue" not in created["data"]
+    assert updated["data"]["oldValue"]["fields"] == {"n": {"integerValue": "1"}}
+    assert updated["data"]["value"]["fields"] == {"n": {"integerValue": "2"}}
+    assert "value" not in deleted["data"]
+    context = created["context"]
+    assert context["eventType"] == "providers/cloud.firestore/eventTypes/document.write"
+    assert context["resource"] == {"name": name, "service": "firestore.googleapis.com"}
+    assert context["timestamp"] == created["data"]["value"]["updateTime"]
+    assert len({json.loads(event.body)["context"]["eventId"] for event in functions.events}) == 3
+
+
+def test_a_second_generation_function_gets_a_cloud_event_in_base64(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v2(wired, "updated", "users/{uid}")
+    reference = wired.client().document("users/ana")
+    reference.set({"n": 1})
+    reference.set({"n": 2})
+    drain(wired)
+    (event,) = functions.events
+    data = pb.DocumentEventData.FromString(base64.b64decode(event.body, validate=True))
+    assert data.old_value.fields["n"].integer_value == 1
+    assert data.value.fields["n"].integer_value == 2
+    expected = {
+        "content-type": "application/protobuf",
+        "ce-specversion": "1.0",
+        "ce-type": "google.cloud.firestore.document.v1.updated",
+        "ce-source": f"//firestore.googleapis.com/projects/{wired.id}/databases/(default)",
+        "ce-subject": "documents/users/ana",
+        "ce-datacontenttype": "application/protobuf",
+        "ce-project": wired.id,
+        "ce-database": "(default)",
+        "ce-namespace": "(default)",
+        "ce-document": "users/ana",
+        "ce-location": "europe-west1",
+    }
+    assert {name: event.headers[name] for name in expected} == expected
+    assert event.headers["ce-time"].endswith("Z")
+    assert event.headers["ce-id"]
+    assert "ce-authtype" not in event.headers
+
+
+def test_an_event_with_auth_context_says_who_wrote(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v2(wired, "created.withAuthContext", "users/{uid}")
+    wired.client().document("users/1").set({})
+    drain(wired)
+    wired.as_user("ana").document("users/2").set({})
+    drain(wired)
+    wired.client(token=None).document("users/3").set({})
+    drain(wired)
+    said = [(e.headers["ce-authtype"], e.headers.get("ce-authid")) for e in functions.events]
+    assert said == [("service_account", "admin"), ("unknown", "ana"), ("unauthenticated", None)]
+
+
+def test_writes_that_change_nothing_or_match_nothing_cause_no_event(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    db = wired.client()
+    db.document("users/ana").set({"n": 1})
+    db.document("users/ana").set({"n": 1})
+    db.document("posts/1").set({"n": 1})
+    db.document("users/ana/tasks/1").set({"n": 1})
+    db.document("users/none").delete()
+    drain(wired)
+    assert len(functions.events) == 1
+
+
+def test_events_of_one_document_arrive_in_order(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    reference = wired.client().document("users/ana")
+    for number in range(20):
+        reference.set({"n": number})
+    drain(wired)
+    values = [json.loads(e.body)["data"]["value"]["fields"]["n"] for e in functions.events]
+    assert values == [{"integerValue": str(number)} for number in range(20)]
+
+
+def test_one_commit_makes_one_event_for_each_document(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    db = wired.client()
+    batch = db.batch()
+    for number in range(5):
+        batch.set(db.document(f"users/{number}"), {"n": 1})
+        batch.update(db.document(f"users/{number}"), {"n": 2})
+    batch.commit()
+    drain(wired)
+    values = [json.loads(e.body)["data"]["value"]["fields"]["n"] for e in functions.events]
+    assert values == [{"integerValue": "2"}] * 5
+
+
+def test_clearing_the_database_tells_of_the_deletions(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "delete", "users/{uid}")
+    wired.client().document("users/ana").set({"n": 1})
+    wired.server.http("DELETE", f"{wired.emulator}/databases/(default)/documents")
+    drain(wired)
+    assert len(functions.events) == 1
+
+
+def test_clearing_can_be_kept_from_functions(wired: Project, functions: FunctionsStandIn) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    reference = wired.client().document("users/ana")
+    reference.set({"n": 1})
+    drain(wired)
+    root = f"{wired.emulator}/databases/(default)/documents"
+    wired.server.http("DELETE", f"{root}?functions=off")
+    reference.set({"n": 2})
+    wired.server.http("DELETE", f"{root}/users?functions=off")
+    reference.set({"n": 3})
+    drain(wired)
+    values = [json.loads(e.body)["data"]["value"]["fields"]["n"] for e in functions.events]
+    assert values == [{"integerValue": "1"}, {"integerValue": "2"}, {"integerValue": "3"}]
+
+
+def test_a_failure_is_counted_and_not_repeated(wired: Project, functions: FunctionsStandIn) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    functions.status = 500
+    before = drain(wired)
+    wired.client().document("users/ana").set({"n": 1})
+    after = drain(wired)
+    assert after["failed"] == before["failed"] + 1
+    assert len(functions.events) == 1
+
+
+def test_a_trigger_that_functions_no_longer_know_is_forgotten(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    functions.status = 404
+    reference = wired.client().document("users/ana")
+    reference.set({"n": 1})
+    drain(wired)
+    reference.set({"n": 2})
+    drain(wired)
+    assert len(functions.events) == 1

@@ -1,0 +1,95 @@
+"""Imports follow the levels, and the pure levels touch nothing outside.
+
+The levels are in ARCHITECTURE.md. A module may import from a lower level or from its own folder;
+the modules of one level that lie directly in `harness/` count as one folder.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "harness"
+
+LEVELS = {
+    "errors": 0,
+    "source": 0,
+    "tolerant_json": 0,
+    "config": 0,
+    "workflow": 1,
+    "firestore": 1,
+    "rules": 1,
+    "flutter": 1,
+    "backend": 2,
+    "reports": 2,
+    "yaml_settings": 0,
+    "files": 3,
+    "project": 3.5,  # above `files`, which it reads with; below the entrances
+    "flutter_project": 3,
+    "server": 4,
+    "emulators": 4,
+    "pytest_plugin": 5,
+    "cli": 5,
+}
+PURE_LEVELS = {0, 1, 2}
+IMPURE_MODULES = {
+    "asyncio", "grpc", "http", "httpx", "os", "pathlib", "psutil", "pytest", "random", "requests",
+    "secrets", "select", "shutil", "signal", "socket", "starlette", "subprocess", "tempfile",
+    "threading", "time", "urllib", "uuid", "uvicorn",
+}  # fmt: skip
+IMPURE_CALLS = {"open", "print", "input"}
+
+MODULES = sorted(
+    path
+    for path in PACKAGE.rglob("*.py")
+    if path.relative_to(PACKAGE).as_posix() not in {"__init__.py", "__main__.py"}
+)
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def may_import(own: str, other: str) -> bool:
+    if own == other or LEVELS[other] < LEVELS[own]:
+        return True
+    both_lie_directly = not any((PACKAGE / name).is_dir() for name in (own, other))
+    return LEVELS[other] == LEVELS[own] and both_lie_directly
+
+
+def imports(tree: ast.AST) -> list[tuple[str, int]]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append((node.module or "", node.lineno))
+        elif isinstance(node, ast.ImportFrom):
+            raise AssertionError(f"line {node.lineno}: relative import; write it in full")
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_module_imports_only_what_its_level_allows(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    own = room(path)
+    assert own in LEVELS, f"harness/{own} has no level: give it one here and in ARCHITECTURE.md"
+    for name, line in imports(tree):
+        parts = name.split(".")
+        if parts[0] == "harness" and len(parts) > 1:
+            assert may_import(own, parts[1]), f"line {line}: level {LEVELS[own]} imports {name}"
+        if LEVELS[own] in PURE_LEVELS:
+            assert parts[0] not in IMPURE_MODULES, f"line {line}: a pure module imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if LEVELS.get(room(path)) in PURE_LEVELS],
+    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
+)
+def test_a_pure_module_calls_nothing_outside(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in IMPURE_CALLS, f"line {node.lineno}: calls {node.func.id}()"
