@@ -109,7 +109,10 @@ class Handover:
             kind = EnvironmentLacking if answer["lacking"] else HarnessError
             raise kind(answer["problem"], fix=answer["fix"])
         return HandedSuite(
-            SuiteEndpoints(**answer["endpoints"]), answer["firestore"], answer["lacking"]
+            SuiteEndpoints(**answer["endpoints"]),
+            answer["firestore"],
+            answer["lacking"],
+            Path(answer["log"]) if answer["log"] else None,
         )
 
     def _write(self, name: str, value: object) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from harness.reports.escaping import one_line, width_of, wrap
 from harness.reports.model import (
-    VERIFIER_TITLES,
     ReportedItem,
     RunReport,
     by_section,
-    by_verifier,
     changes,
     headline,
     metrics_text,
@@ -24,6 +23,7 @@ _MARKS = {VerdictKind.VERIFIED: "✓", VerdictKind.REFUTED: "✗", VerdictKind.N
 _COLORS = {VerdictKind.VERIFIED: "32", VerdictKind.REFUTED: "31", VerdictKind.NOT_VERIFIED: "33"}
 _BOLD, _DIM, _RED = "1", "2", "31"
 _COLUMN = 48  # where reasons begin
+_SHOWN_GROUNDS = 6
 _MAX_INDENT = 5  # levels; deeper items stand below each other
 
 
@@ -58,8 +58,11 @@ def render_terminal(
     if unchecked:
         _unchecked(page, report)
     else:
-        _sections(page, report.items, verbose=verbose)
+        checked = [group for group in by_section(report.items) if _has_checks(group[1])]
+        others = [group for group in by_section(report.items) if not _has_checks(group[1])]
+        _sections(page, checked, verbose=verbose)
         _costs(page, report)
+        _without_checks(page, others)
         _left(page, report)
     _unmapped(page, report)
     return page.text()
@@ -106,10 +109,17 @@ class _Page:
         return "\n".join(line.rstrip() for line in self.lines) + "\n"
 
 
-def _sections(page: _Page, items: Iterable[ReportedItem], *, verbose: bool) -> None:
-    for path, group in by_section(items):
-        page.heading(" / ".join(path) or "(before the first heading)")
-        for item in group:
+_Group: TypeAlias = tuple[tuple[str, ...], Sequence[ReportedItem]]
+
+
+def _has_checks(items: Iterable[ReportedItem]) -> bool:
+    return any(item.checks for item in items)
+
+
+def _sections(page: _Page, groups: Iterable[_Group], *, verbose: bool) -> None:
+    for path, items in groups:
+        page.heading(_section_name(path))
+        for item in items:
             indent = "  " * (1 + min(item.depth, _MAX_INDENT))
             page.row(
                 _text_and_note(item),
@@ -120,6 +130,37 @@ def _sections(page: _Page, items: Iterable[ReportedItem], *, verbose: bool) -> N
             )
             if verbose:
                 _checks(page, item.checks, indent + "    ")
+            elif item.verdict is VerdictKind.VERIFIED:
+                _grounds(page, item, indent + "    ")
+
+
+def _grounds(page: _Page, item: ReportedItem, indent: str) -> None:
+    """Say what a verified item's checks have shown: the first few of their statements."""
+    distinct = dict.fromkeys(check.states for check in item.checks if check.states)
+    # With one check, its statement is the item's reason already.
+    statements = [statement for statement in distinct if statement != item.reason]
+    for statement in statements[:_SHOWN_GROUNDS]:
+        page.line(statement, first=indent, rest=indent + "  ", style=_DIM)
+    more = len(statements) - _SHOWN_GROUNDS
+    if more > 0:
+        page.line(f"and {more} more (--verbose)", first=indent, style=_DIM)
+
+
+def _without_checks(page: _Page, groups: Sequence[_Group]) -> None:
+    """Give the sections that no check is mapped to a line each."""
+    if not groups:
+        return
+    page.heading("Without checks")
+    for path, items in groups:
+        ticked = sum(item.is_ticked for item in items)
+        still_open = len(items) - ticked
+        said = [f"{ticked} ticked by hand, which nothing supports" if ticked else ""]
+        said.append(f"{still_open} open" if still_open else "")
+        page.row(_section_name(path), ", ".join(part for part in said if part), first="  ")
+
+
+def _section_name(path: tuple[str, ...]) -> str:
+    return " / ".join(path) or "(before the first heading)"
 
 
 def _checks(page: _Page, checks: Iterable[CheckResult], indent: str) -> None:
@@ -136,7 +177,7 @@ def _unchecked(page: _Page, report: RunReport) -> None:
             page.heading("Nothing is left.")
         return
     for path, group in by_section(report.left):
-        page.heading(" / ".join(path) or "(before the first heading)")
+        page.heading(_section_name(path))
         for item in group:
             mark = page.styled(_MARKS[item.verdict], _COLORS[item.verdict])
             # By its whole name, since the items that it is nested in may be verified and not here.
@@ -150,14 +191,12 @@ def _unchecked(page: _Page, report: RunReport) -> None:
 
 
 def _left(page: _Page, report: RunReport) -> None:
-    if not report.left:
+    count = len(report.left)
+    if not count:
         return
-    page.heading("What is left, and what would verify it")
-    for verifier, group in by_verifier(report.left):
-        page.line(f"{VERIFIER_TITLES[verifier]} ({len(group)})", first="  ")
-        for item in group:
-            text = item.title if item.text else f"line {item.line}"
-            page.row(text, item.would_verify.sentence, first="    ")
+    items = "1 item is" if count == 1 else f"{count} items are"
+    page.lines.append("")
+    page.line(f"{items} not verified. Why, and what would verify each: harness report --unchecked")
 
 
 def _costs(page: _Page, report: RunReport) -> None:

@@ -356,7 +356,8 @@ class _Parser:
             # The primary was in parentheses; they belong to what follows.
             start = self.paren_start
         while self.token.kind == OPERATOR:
-            if self.at_operator("."):
+            operator = self.token.text
+            if operator == ".":
                 self.advance()
                 name = self.token
                 if name.kind != NAME:
@@ -376,7 +377,7 @@ class _Parser:
                 else:
                     node = nodes.Member(node, name.text, self.span_from(start))
                     self.grown(0, 0, start, counts=False)
-            elif self.at_operator("["):
+            elif operator == "[":
                 self.advance()
                 nesting, height = self.nesting, self.height
                 index = self.expression()
@@ -555,8 +556,12 @@ class _Parser:
         """Set the nesting for a node over the one just read and its siblings, whose nesting is
         given.
         """
-        self.nesting = max(self.nesting, nesting) + (1 if counts else 0)
-        self.height = max(self.height, height) + 1
+        # Twenty thousand calls for a large ruleset: no `max`.
+        if nesting > self.nesting:
+            self.nesting = nesting
+        if counts:
+            self.nesting += 1
+        self.height = (height if height > self.height else self.height) + 1
         if self.nesting > limits.EXPRESSION_NESTING or self.height > limits.TREE_HEIGHT:
             self.too_complex(start)
 

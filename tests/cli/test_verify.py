@@ -1,4 +1,4 @@
-"""`harness verify` from the outside: real checks, a real Firestore, a real document. No Node is needed."""
+"""`harness verify` from the outside: real checks, a real Firestore, a real document, no Node."""
 
 import json
 import os

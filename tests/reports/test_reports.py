@@ -83,20 +83,7 @@ Testing
 Counted
   test_owner_reads                              index entries 40, reads billed 2
 
-What is left, and what would verify it
-  Checks can verify (5)
-    Quality Check/Test coverage                 checks that rules expressions and functions are
-                                                covered to the threshold in harness.yaml
-    Quality Check/Documentation                 checks that every function, collection and rule is
-                                                named in the documentation
-    Quality Check/Error handling                checks that give functions wrong input and injected
-                                                faults, and expect the documented errors
-    Testing/Verify security rules/for every persona
-                                                a check marked @pytest.mark.workflow("Testing/Verify
-                                                security rules/for every persona"), or a sign-off by
-                                                a person
-    Testing/Test Cloud Functions                checks that call each function, and trigger each
-                                                trigger, in the Functions emulator
+5 items are not verified. Why, and what would verify each: harness report --unchecked
 """
 UNCHECKED = """\
 Testing

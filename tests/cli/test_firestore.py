@@ -1,0 +1,56 @@
+"""`harness firestore`: the embedded Firestore until it is interrupted."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import requests
+
+from tests.cli.conftest import ProjectFolder, Ran
+
+
+def test_it_serves_until_interrupted(project: ProjectFolder) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", "firestore", "--port", "0", "--rules", "firestore.rules"],
+        cwd=project.path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://(\S+)", process.stdout.readline())
+        assert found is not None
+        with requests.Session() as session:
+            session.trust_env = False
+            assert session.get(f"http://{found.group(1)}/", timeout=10).text == "Ok\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use_is_said_with_what_to_do(harness: Callable[..., Ran]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = harness("firestore", "--port", port)
+    assert ran.status == 3
+    assert f"port {port}" in ran.err
+    assert "taken by another process" in ran.err
+    assert "fix: " in ran.err
+
+
+def test_rules_that_do_not_load_are_said_with_their_place(
+    harness: Callable[..., Ran], project: ProjectFolder
+) -> None:
+    project.write("bad.rules", "service cloud.firestore {")
+    ran = harness("firestore", "--port", "0", "--rules", "bad.rules")
+    assert ran.status == 2
+    assert "bad.rules:1:" in ran.err
