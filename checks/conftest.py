@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
 from google.cloud import firestore
 
 REGION = "europe-west1"
@@ -190,31 +189,13 @@ def household(firestore_admin: firestore.Client) -> Household:
 
 
 @pytest.fixture
-def without_triggers(
-    suite: Any, drain_events: Callable[..., int]
-) -> Callable[[], AbstractContextManager[None]]:
-    """Write data that no function reacts to, through the Hub's switch for background triggers."""
-
-    @contextmanager
-    def switched_off() -> Iterator[None]:
-        switch = f"http://{suite.hub}/functions"
-        requests.put(f"{switch}/disableBackgroundTriggers", timeout=10).raise_for_status()
-        try:
-            yield
-            drain_events()
-        finally:
-            requests.put(f"{switch}/enableBackgroundTriggers", timeout=10).raise_for_status()
-
-    return switched_off
-
-
-@pytest.fixture
 def live_household(
     firestore_admin: firestore.Client,
-    without_triggers: Callable[[], AbstractContextManager[None]],
+    functions: Any,
+    without_events: Callable[[], AbstractContextManager[None]],
 ) -> Household:
     """The household in the suite's own project, where functions react to what happens next."""
-    with without_triggers():
+    with without_events():
         household = seed_household(firestore_admin)
         for name in ("activity", "processedEvents"):
             for document in firestore_admin.collection(f"groups/home/{name}").list_documents():

@@ -18,9 +18,9 @@ MAX_RATIO = 15
 
 
 @pytest.fixture
-def households(firestore_admin, live_household, without_triggers):
+def households(firestore_admin, live_household, without_events):
     """One group for each caller, so that they do not wait for one another."""
-    with without_triggers():
+    with without_events():
         return seed_groups(firestore_admin)
 
 

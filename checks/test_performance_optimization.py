@@ -53,12 +53,12 @@ def test_no_query_of_the_app_scans_what_it_does_not_return(
 
 
 def test_settling_up_costs_the_same_in_an_old_group(
-    call, live_household, firestore_admin, drain_events, without_triggers, query_cost
+    call, live_household, firestore_admin, drain_events, without_events, query_cost
 ):
     """settleUp reads as much with 400 expenses as with 3."""
     reads = []
     for request_id, start, end in (("r1", 0, 0), ("r2", 0, LARGE)):
-        with without_triggers():
+        with without_events():
             add_expenses(firestore_admin, start, end)
         with query_cost() as cost:
             call(

@@ -88,7 +88,6 @@ class Settings:
         workflow_documents: `workflow:`, paths from the project's folder; empty: look for them.
         checks_folder: `checks:`.
         project_id: The emulators' project.
-        ordered: Whether an item counts only after all items before it.
         coverage_threshold: Percent of rules expressions, 0 to 100; None: not asked for.
         budgets: Name -> billed reads, at most.
         flutter_folder: `flutter:`; None: look for a pubspec.yaml.
@@ -98,7 +97,6 @@ class Settings:
     workflow_documents: tuple[str, ...] = ()
     checks_folder: str = "checks"
     project_id: str = DEFAULT_PROJECT_ID
-    ordered: bool = False
     coverage_threshold: float | None = None
     budgets: Mapping[str, int] = field(default_factory=dict)
     flutter_folder: str | None = None
@@ -109,7 +107,6 @@ _SETTINGS_KEYS = (
     "workflow",
     "checks",
     "project_id",
-    "ordered",
     "coverage_threshold",
     "budgets",
     "flutter",
@@ -136,8 +133,6 @@ def parse_settings(source: SourceText) -> Settings:
         settings["checks_folder"] = reader.path(entries["checks"], "checks")
     if "project_id" in entries:
         settings["project_id"] = reader.project_id(entries["project_id"])
-    if "ordered" in entries:
-        settings["ordered"] = reader.boolean(entries["ordered"], "ordered")
     if "coverage_threshold" in entries:
         settings["coverage_threshold"] = reader.percent(
             entries["coverage_threshold"], "coverage_threshold"

@@ -6,6 +6,7 @@ Nothing here reads files.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
@@ -41,8 +42,7 @@ class SourceText:
     _line_starts: list[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = [0]
-        starts.extend(index + 1 for index, char in enumerate(self.text) if char == "\n")
+        starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
         object.__setattr__(self, "_line_starts", starts)
 
     def position(self, offset: int) -> SourcePosition:

@@ -131,13 +131,6 @@ class YamlReader:
             )
         return value
 
-    def boolean(self, node: yaml.Node, name: str) -> bool:
-        """Return true or false."""
-        value = self.plain(node, name)
-        if not isinstance(value, bool):
-            raise self.error(node, f"{name} is neither true nor false", "write true or false")
-        return value
-
     def percent(self, node: yaml.Node, name: str) -> float:
         """Return a number from 0 to 100."""
         value = self.plain(node, name)

@@ -132,7 +132,6 @@ def test_all_settings():
 workflow: [workflow/backend-workflow.md, ../docs/second.md]
 checks: tests/checks
 project_id: demo-shop
-ordered: true
 coverage_threshold: 87.5
 budgets: {feed: 21, profile: 1}
 flutter: ../app
@@ -146,7 +145,6 @@ personas:
         workflow_documents=("workflow/backend-workflow.md", "../docs/second.md"),
         checks_folder="tests/checks",
         project_id="demo-shop",
-        ordered=True,
         coverage_threshold=87.5,
         budgets={"feed": 21, "profile": 1},
         flutter_folder="../app",
@@ -188,7 +186,6 @@ def test_one_workflow_document_needs_no_list():
         ("workflow: [a.md, 2]", 1, 18, r"workflow\[1\] is not a string"),
         ("project_id: Demo", 1, 13, "not a project id"),
         ("project_id: a", 1, 13, "not a project id"),
-        ("ordered: 1", 1, 10, "neither true nor false"),
         ("coverage_threshold: 101", 1, 21, "not a percentage"),
         ("coverage_threshold: .nan", 1, 21, "not a finite number"),
         ("coverage_threshold: true", 1, 21, "not a percentage"),

@@ -87,6 +87,7 @@ def run_checks(
     records = Path(tempfile.mkdtemp(prefix="harness-records-"))
     project.record_folder.mkdir(exist_ok=True)
     log = project.record_folder / _LOG_NAME
+    log.unlink(missing_ok=True)  # the guardian appends
     process = GuardedProcess(
         _pytest_command(project, workflow, items, records),
         folder=make_private_folder(),

@@ -35,7 +35,8 @@ class FirestoreAdmin:
 
     def __init__(self, address: str, project_id: str, database: str) -> None:
         self._connection = Loopback(_NAME, address)
-        self._path = f"projects/{quote(project_id, safe='')}/databases/{quote(database, safe='()')}"
+        self._project = quote(project_id, safe="")
+        self._path = f"projects/{self._project}/databases/{quote(database, safe='()')}"
         self._delivered_before = 0
         self._dispatched_before = 0
 
@@ -88,6 +89,16 @@ class FirestoreAdmin:
             self._refuse("deliver events a second time")
         answer: dict[str, int] = expect_ok(_NAME, response)
         return answer["redelivered"]
+
+    def mute_events(self, *, muted: bool) -> bool:
+        """Let commits of this project be no events, or events again; False where that cannot be."""
+        verb = "mute" if muted else "unmute"
+        path = f"/harness/v1/projects/{self._project}/events:{verb}"
+        response = self._connection.request("POST", path, timeout_s=_ANSWER_S)
+        if response.status_code == 404:
+            return False
+        expect_ok(_NAME, response)
+        return True
 
     def requests_since(self, sequence: int | None) -> dict[str, Any]:
         """Return what was asked of this database: `{"lastSequence": 7, "truncated": false,

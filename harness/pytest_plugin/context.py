@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from harness.emulators.auth import AuthUser
 from harness.emulators.handover import HandedSuite
-from harness.emulators.hub import SuiteEndpoints
+from harness.emulators.hub import Hub, SuiteEndpoints
 from harness.emulators.tokens import ADMIN_TOKEN, id_token
 from harness.pytest_plugin.admin import FirestoreAdmin
 from harness.pytest_plugin.outcome import not_verified
@@ -81,6 +81,25 @@ class CheckContext:
         if self._admin is None:
             self._admin = self.client(ADMIN_TOKEN)
         return self._admin
+
+    @contextmanager
+    def without_events(self) -> Iterator[None]:
+        """Let what is written within the block be no event for any function."""
+        if self.suite.endpoints.functions is None or not self.is_suite_project:
+            yield  # no function hears of this project anyway
+        elif self.firestore.mute_events(muted=True):
+            try:
+                yield
+            finally:
+                self.firestore.mute_events(muted=False)
+        else:
+            # Another Firestore. The Hub loads all functions anew at the end, which takes seconds.
+            hub = Hub(self.suite.endpoints)
+            hub.disable_background_triggers()
+            try:
+                yield
+            finally:
+                hub.enable_background_triggers()
 
     def client(self, token: str | None) -> Client:
         """Return a Firestore client that sends a token, or none."""

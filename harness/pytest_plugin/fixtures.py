@@ -184,6 +184,15 @@ def clear_firestore(harness_check: CheckContext) -> Callable[[], None]:
 
 
 @pytest.fixture
+def without_events(harness_check: CheckContext) -> Callable[[], AbstractContextManager[None]]:
+    """A function that gives a context manager: documents written within it call no functions.
+
+    For what must be there before a check begins.
+    """
+    return harness_check.without_events
+
+
+@pytest.fixture
 def query_cost(harness_check: CheckContext) -> Callable[[], AbstractContextManager[CostMeter]]:
     """A function that gives a context manager: what the Firestore bills for the requests within
     it.
@@ -298,21 +307,22 @@ def functions_log(
 
 
 @pytest.fixture
-def harness_storage(harness_suite_project: CheckContext) -> Callable[[str | None], StorageEmulator]:
-    """A function from a token to Storage; the check begins without objects."""
+def harness_storage(harness_suite_project: CheckContext) -> Callable[..., StorageEmulator]:
+    """From a token to Storage as its bearer; from here on there are no files."""
     from harness.emulators.storage import StorageEmulator
     from harness.emulators.tokens import ADMIN_TOKEN
 
     harness_suite_project.address("storage")
-    endpoints = harness_suite_project.endpoints
-    StorageEmulator(endpoints, token=ADMIN_TOKEN).clear()
-    return lambda token: StorageEmulator(endpoints, token=token)
+    StorageEmulator(harness_suite_project.endpoints, token=ADMIN_TOKEN).clear()
+
+    def storage_of(token: str | None) -> StorageEmulator:
+        return StorageEmulator(harness_suite_project.endpoints, token=token)
+
+    return storage_of
 
 
 @pytest.fixture
-def storage_admin(
-    harness_storage: Callable[[str | None], StorageEmulator],
-) -> StorageEmulator:
+def storage_admin(harness_storage: Callable[..., StorageEmulator]) -> StorageEmulator:
     """Storage with rules bypassed."""
     from harness.emulators.tokens import ADMIN_TOKEN
 
@@ -321,8 +331,7 @@ def storage_admin(
 
 @pytest.fixture
 def storage_as(
-    harness_suite_project: CheckContext,
-    harness_storage: Callable[[str | None], StorageEmulator],
+    harness_suite_project: CheckContext, harness_storage: Callable[..., StorageEmulator]
 ) -> Callable[..., StorageEmulator]:
     """A function from a uid (or AuthUser) and claims to Storage as that user."""
 
@@ -333,9 +342,7 @@ def storage_as(
 
 
 @pytest.fixture
-def storage_unauthenticated(
-    harness_storage: Callable[[str | None], StorageEmulator],
-) -> StorageEmulator:
+def storage_unauthenticated(harness_storage: Callable[..., StorageEmulator]) -> StorageEmulator:
     """Storage as someone who is not signed in."""
     return harness_storage(None)
 

@@ -1,4 +1,4 @@
-"""Every limit of the rules language, each with its source. Numbers only.
+"""Every limit of the rules language, each with its source. Numbers, and the words of passing them.
 
 Where the documentation and a measurement of production disagree, a ruleset is refused from the
 measured bound.

@@ -126,7 +126,6 @@ class PartialMap(dict[str, "RulesValue"]):
     __slots__ = ()
 
 
-# `Constraint` lives in constraints.py; here it only needs a place in the union.
 RulesValue: TypeAlias = Union[
     bool,
     int,

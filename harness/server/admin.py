@@ -96,6 +96,11 @@ class AdminApi:
             ("GET", own + r"(?:/projects/(?P<project>[^/]+))?/indexes", self._get_indexes),
             ("PUT", own + r"(?:/projects/(?P<project>[^/]+))?/indexes", self._put_indexes),
             ("POST", own + r"/events:drain", self._drain),
+            (
+                "POST",
+                own + r"/projects/(?P<project>[^/]+)/events:(?P<verb>mute|unmute)",
+                self._mute,
+            ),
             ("POST", own + r"/events:redeliver", self._redeliver),
         ]
         self._routes = [(method, re.compile(pattern), route) for method, pattern, route in table]
@@ -131,7 +136,7 @@ class AdminApi:
 
     def _clear(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         service = self._database(match)
-        with self._functions_as_asked(request):
+        with self._functions_as_asked(request, service):
             self._empty(service)
         return _EMPTY
 
@@ -143,23 +148,28 @@ class AdminApi:
         service = self._database(match)
         segments = "/".join(map(unquote, match["path"].split("/")))
         _, path = parse_resource_name(f"{service.name}/documents/{segments}")
-        with self._functions_as_asked(request):
+        with self._functions_as_asked(request, service):
             service.store.delete_tree(path, self.shell.clock.now())
         return _EMPTY
 
     @contextmanager
-    def _functions_as_asked(self, request: HttpRequest) -> Iterator[None]:
+    def _functions_as_asked(self, request: HttpRequest, service: DatabaseService) -> Iterator[None]:
         """Let functions hear of the block's deletions unless the request says `functions=off`.
 
         Ours: the official emulator knows no such parameter and calls onDelete functions. Between
-        checks those would work on the next check's documents.
+        checks those would work on the next check's documents. Afterwards functions hear of the
+        project again, also where a check that was killed had muted it.
         """
         self.shell.acting = ADMIN
-        self.dispatcher.is_muted = request.query_values("functions") == ["off"]
+        if request.query_values("functions") != ["off"]:
+            yield
+            return
+        muted = self.dispatcher.muted
+        muted.add(service.name.project)
         try:
             yield
         finally:
-            self.dispatcher.is_muted = False
+            muted.discard(service.name.project)
 
     def _put_rules(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         content = parse_json_object(request.body)
@@ -287,6 +297,15 @@ class AdminApi:
             for name in backend.projects:
                 backend.set_definitions(name, definitions)
         return _json(_definitions_json(definitions))
+
+    def _mute(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        """Let a project's commits set off no function, until unmuted: they set a check up."""
+        project = unquote(match["project"])
+        if match["verb"] == "mute":
+            self.dispatcher.muted.add(project)
+        else:
+            self.dispatcher.muted.discard(project)
+        return _json({"muted": sorted(self.dispatcher.muted)})
 
     async def _drain(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         values = request.query_values("timeout_s")

@@ -107,14 +107,14 @@ class EventDispatcher:
             stay silent.
         alarm_events: Raise the alarm when more events than this were dispatched
         alarm_window_s: within so many seconds: a function that triggers itself looks so.
-        is_muted: Commits that happen meanwhile are no events for anybody.
+        muted: Project ids whose commits are no events for anybody, for the time being.
     """
 
     triggers: TriggerRegistry
     functions_host: str | None = None
     alarm_events: int = 1000
     alarm_window_s: float = 10.0
-    is_muted: bool = False
+    muted: set[str] = field(default_factory=set)
     counts: DispatchCounts = field(default_factory=DispatchCounts)
     _queues: dict[tuple[str, str], deque[_Delivery]] = field(default_factory=dict)
     _sent: deque[_Delivery] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -154,9 +154,9 @@ class EventDispatcher:
             task.cancel()
 
     def _committed(self, service: DatabaseService, commit: CommitResult, caller: Caller) -> None:
-        if self.is_muted or not len(self.triggers) or not commit.changes:
-            return
         name = service.name
+        if name.project in self.muted or not len(self.triggers) or not commit.changes:
+            return
         for event in self.triggers.events(name.project, name.database, commit):
             if self.functions_host is None:
                 return

@@ -88,6 +88,26 @@ _constants: st.SearchStrategy[nodes.Expression] = st.one_of(
     st.builds(nodes.ListLiteral, st.just((nodes.StringLiteral("a"), nodes.IntLiteral(1)))),
 )
 _operands = st.one_of(_data, _nested, _constants)
+_whole = nodes.Member(nodes.Variable("resource"), "data")
+_field_names = st.builds(nodes.StringLiteral, _field)
+# About a document as a whole: what a list request must not take its partial view for.
+whole_document_comparisons: st.SearchStrategy[nodes.Expression] = st.one_of(
+    st.builds(nodes.Binary, st.just("in"), _field_names, st.just(_whole)),
+    st.builds(
+        nodes.Binary,
+        st.just("=="),
+        st.builds(
+            nodes.MethodCall, st.just(_whole), st.just("get"), st.tuples(_field_names, _constants)
+        ),
+        _constants,
+    ),
+    st.builds(
+        nodes.MethodCall,
+        st.just(nodes.MethodCall(_whole, "keys", ())),
+        st.sampled_from(["hasOnly", "hasAll", "hasAny"]),
+        st.lists(_field_names, max_size=4).map(lambda names: (nodes.ListLiteral(tuple(names)),)),
+    ),
+)
 _comparisons: st.SearchStrategy[nodes.Expression] = st.one_of(
     st.builds(
         nodes.Binary,
@@ -96,34 +116,7 @@ _comparisons: st.SearchStrategy[nodes.Expression] = st.one_of(
         _operands,
     ),
     st.builds(nodes.Binary, st.just("in"), _operands, _operands),
-    st.builds(
-        nodes.Binary,
-        st.just("in"),
-        st.builds(nodes.StringLiteral, _field),
-        st.just(nodes.Member(nodes.Variable("resource"), "data")),
-    ),
-    st.builds(
-        nodes.Binary,
-        st.just("=="),
-        st.builds(
-            nodes.MethodCall,
-            st.just(nodes.Member(nodes.Variable("resource"), "data")),
-            st.just("get"),
-            st.tuples(st.builds(nodes.StringLiteral, _field), _constants),
-        ),
-        _constants,
-    ),
-    st.builds(
-        nodes.MethodCall,
-        st.just(nodes.MethodCall(nodes.Member(nodes.Variable("resource"), "data"), "keys", ())),
-        st.sampled_from(["hasOnly", "hasAll", "hasAny"]),
-        st.tuples(
-            st.builds(
-                nodes.ListLiteral,
-                st.lists(st.builds(nodes.StringLiteral, _field), max_size=4).map(tuple),
-            )
-        ),
-    ),
+    whole_document_comparisons,
     st.builds(
         nodes.Binary,
         st.just("<"),

@@ -38,7 +38,12 @@ from harness.rules.values import (
 )
 from harness.source import SourceText
 from tests.rules.corpus import NOW, ROOT, condition_ruleset
-from tests.rules.expressions import conditions, expressions, texts
+from tests.rules.expressions import (
+    conditions,
+    expressions,
+    texts,
+    whole_document_comparisons,
+)
 from tests.rules.tree_walker import Walker
 
 PATH = (*ROOT, "notes", "n1")
@@ -304,7 +309,8 @@ def list_cases(
         st.lists(st.lists(_constraints, min_size=1, max_size=3), min_size=1, max_size=2)
     )
     every = [constraint for disjunct in disjuncts for constraint in disjunct]
-    atoms = st.one_of(*map(comparisons_near, every), *map(comparisons_near, every), conditions)
+    near = [*map(comparisons_near, every)]
+    atoms = st.one_of(*near, *near, whole_document_comparisons, conditions)
     condition = draw(
         st.recursive(
             atoms,

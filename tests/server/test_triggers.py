@@ -275,3 +275,31 @@ def test_a_trigger_that_functions_no_longer_know_is_forgotten(
     reference.set({"n": 2})
     drain(wired)
     assert len(functions.events) == 1
+
+
+def test_a_quiet_clear_and_a_muted_project_call_no_function(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    reference = wired.client().document("users/ana")
+    events = f"/harness/v1/projects/{wired.id}/events"
+    assert wired.server.http("POST", f"{events}:mute").json() == {"muted": [wired.id]}
+    reference.set({"n": 1})
+    assert wired.server.http("POST", f"{events}:unmute").json() == {"muted": []}
+    route = f"{wired.emulator}/databases/(default)/documents?functions=off"
+    assert wired.server.http("DELETE", route).status_code == 200
+    drain(wired)
+    assert not reference.get().exists
+    assert functions.events == []
+    reference.set({"n": 2})
+    drain(wired)
+    assert len(functions.events) == 1
+
+
+def test_a_quiet_clear_ends_what_was_muted(wired: Project, functions: FunctionsStandIn) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    wired.server.http("POST", f"/harness/v1/projects/{wired.id}/events:mute")
+    wired.server.http("DELETE", f"{wired.emulator}/databases/(default)/documents?functions=off")
+    wired.client().document("users/ana").set({"n": 1})
+    drain(wired)
+    assert len(functions.events) == 1
