@@ -233,7 +233,7 @@ def call(call_function: Callable[..., Any]) -> Callable[..., Any]:
 def wait_until() -> Callable[[Callable[[], bool]], None]:
     """Wait for what a Storage or Auth trigger does: those two are not Firestore's to drain."""
 
-    def wait(is_so: Callable[[], bool], timeout_s: float = 30) -> None:
+    def wait(is_so: Callable[[], bool], timeout_s: float = 15) -> None:
         deadline = time.monotonic() + timeout_s
         while not is_so():
             assert time.monotonic() < deadline, f"still not so after {timeout_s} s"

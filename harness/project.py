@@ -173,16 +173,17 @@ def input_digests(project: Project) -> dict[str, str]:
     return digests
 
 
-def check_digests(project: Project, check_files: Iterable[Path]) -> dict[str, str]:
-    """Digest the given files of checks, and what all checks share: conftest.py files and helpers
-    beside them.
-    """
-    shared = (
-        path
-        for path in _files_below(project.checks_folder)
-        if path.suffix in {".py", ".yaml", ".yml", ".json"} and not _is_check_file(path.name)
-    )
-    return digests_of(project, [*check_files, *shared])
+def check_digests(project: Project) -> dict[str, str]:
+    """Digest every file in the folder of checks."""
+    return digests_of(project, _files_below(project.checks_folder))
+
+
+def is_check_file(name: str) -> bool:
+    """Whether a file of the checks' folder holds checks; all others are shared by every check."""
+    # pytest's default patterns. In a project with others every item has all checks among its
+    # inputs, which errs towards stale.
+    base = name.rpartition("/")[2]
+    return base.endswith(".py") and (base.startswith("test_") or base.endswith("_test.py"))
 
 
 def digests_of(project: Project, paths: Iterable[Path]) -> dict[str, str]:
@@ -190,12 +191,6 @@ def digests_of(project: Project, paths: Iterable[Path]) -> dict[str, str]:
     folder.
     """
     return {project.relative(path): _file_digest(path) for path in paths if path.is_file()}
-
-
-def _is_check_file(name: str) -> bool:
-    # pytest's default patterns; a project with others digests all its checks for every item, which
-    # errs towards stale.
-    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
 
 
 def _file_digest(path: Path) -> str:

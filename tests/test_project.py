@@ -9,6 +9,7 @@ from harness.project import (
     check_digests,
     find_project_folder,
     input_digests,
+    is_check_file,
     load_project,
     load_template,
     one_workflow_path,
@@ -90,17 +91,30 @@ def test_the_name_of_a_source_file_counts(folder: Path) -> None:
     assert input_digests(load_project(folder))["functions/"] != before
 
 
-def test_an_items_checks_are_digested_with_what_all_checks_share(folder: Path) -> None:
-    for name in ("checks/conftest.py", "checks/helpers.py", "checks/matrix.yaml"):
-        write(folder, name)
-    write(folder, "checks/test_other.py")
-    project = load_project(folder)
-    assert set(check_digests(project, [folder / "checks/test_a.py"])) == {
+def test_every_file_of_the_checks_is_digested_but_what_python_leaves_there(folder: Path) -> None:
+    for name in ("conftest.py", "deep/test_b.py", "matrix.yaml", "__pycache__/x.pyc", ".hidden"):
+        write(folder, f"checks/{name}")
+    assert set(check_digests(load_project(folder))) == {
         "checks/test_a.py",
         "checks/conftest.py",
-        "checks/helpers.py",
+        "checks/deep/test_b.py",
         "checks/matrix.yaml",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "holds_checks"),
+    [
+        ("checks/test_a.py", True),
+        ("checks/deep/a_test.py", True),
+        ("checks/conftest.py", False),
+        ("checks/helpers.py", False),
+        ("checks/test_data.yaml", False),
+        ("test_folder/helpers.py", False),
+    ],
+)
+def test_what_is_not_a_file_of_checks_is_shared_by_all(name: str, holds_checks: bool) -> None:
+    assert is_check_file(name) is holds_checks
 
 
 def test_the_document_that_is_named_goes_before_settings_and_search(folder: Path) -> None:

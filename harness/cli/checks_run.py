@@ -121,12 +121,15 @@ def _pytest_command(
         *(sys.executable, "-P", "-m", "pytest", str(project.checks_folder)),
         # By name, so that it is there where plugins are not loaded by themselves, and not twice
         # where they are.
-        *("-p", "harness", "--rootdir", str(project.folder)),
-        *("--harness-project", str(project.folder), "--harness-workflow", str(workflow)),
-        *(word for item in items for word in ("--harness-item", item)),
-        *("--harness-evidence", str(records)),
+        *("-p", "harness", "-p", "no:cacheprovider"),
+        # Values behind "=": pytest looks for its settings beside everything that could be a path.
+        f"--rootdir={project.folder}",
+        f"--harness-project={project.folder}",
+        f"--harness-workflow={workflow}",
+        f"--harness-evidence={records}",
+        *(f"--harness-item={item}" for item in items),
         # One file that does not import leaves its own items open, not all.
-        *("--continue-on-collection-errors", "--color=no", "-p", "no:cacheprovider"),
+        *("--continue-on-collection-errors", "--color=no"),
     ]
 
 

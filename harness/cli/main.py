@@ -32,7 +32,10 @@ _COMMANDS = {
 EXIT_WRONG_USAGE = 2
 _EXIT_OUR_BUG = 70
 _EXIT_INTERRUPTED = 130
-_EXIT_TERMINATED = 143
+# As a shell reports death by signal.
+_KILLED_BY = 128
+# From the system or a CI job, and from a terminal that is closed.
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class _LazyGroup(click.Group):
@@ -73,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: Without the program's name. `--debug` may stand anywhere before `--`.
     """
     arguments, is_debug = _take_debug(list(arguments))
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    previous = {number: signal.signal(number, _terminate) for number in _ENDING_SIGNALS}
     try:
         status: Any = cli.main(list(arguments), prog_name="harness", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -96,7 +99,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         return _our_bug(error, is_debug=is_debug)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     return status if isinstance(status, int) else 0
 
 
@@ -108,7 +112,7 @@ def _take_debug(arguments: list[str]) -> tuple[list[str], bool]:
 
 def _terminate(number: int, frame: object) -> None:
     # An exception, so that everything that was started is ended on the way out.
-    raise SystemExit(_EXIT_TERMINATED)
+    raise SystemExit(_KILLED_BY + number)
 
 
 def _usage_text(error: click.ClickException) -> str:

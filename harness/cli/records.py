@@ -4,16 +4,17 @@ run's report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from harness.files import read_text_file, write_text_file
-from harness.project import Project, check_digests, input_digests
+from harness.project import Project, check_digests, input_digests, is_check_file
 from harness.reports.json import report_from_json, report_to_json
 from harness.reports.model import RunReport
 from harness.workflow.evidence import (
     Evidence,
-    Outcome,
     evidence_file_name,
     evidence_from_statement,
     evidence_to_statement,
@@ -34,13 +35,45 @@ def items_with_evidence(project: Project) -> frozenset[str]:
     return frozenset(evidence_from_statement(read_text_file(path)).item_id for path in files)
 
 
-def write_evidence(project: Project, verdicts: Iterable[Verdict], suite: str) -> None:
-    """Write the evidence of each item whose checks came to a result; take away that of items
-    without checks.
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Digests of what a run looks at, by name: what the emulators run, and the checks' folder."""
+
+    emulated: Mapping[str, str]
+    checks: Mapping[str, str]
+
+    @classmethod
+    def of(cls, project: Project) -> Self:
+        """Digest the files as they are now."""
+        return cls(input_digests(project), check_digests(project))
+
+    def changed(self, later: Inputs) -> list[str]:
+        """Return the names of what is not the same later: changed, gone, or new."""
+        before = {**self.emulated, **self.checks}
+        after = {**later.emulated, **later.checks}
+        return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+    def of_checks(self, files: Collection[str]) -> dict[str, str]:
+        """Return the digests that the checks in these files depend on."""
+        checks = {
+            name: digest
+            for name, digest in self.checks.items()
+            if name in files or not is_check_file(name)
+        }
+        return {**self.emulated, **checks}
+
+
+def write_evidence(
+    project: Project, verdicts: Iterable[Verdict], suite: str, inputs: Inputs
+) -> None:
+    """Write the evidence of each item whose checks came to a result; remove it without checks.
 
     What was left out of this run keeps the evidence that it has.
+
+    Args:
+        suite: Whose Firestore it was.
+        inputs: As they were for the whole run.
     """
-    inputs = input_digests(project)
     folder = _evidence_folder(project)
     for verdict in verdicts:
         path = folder / evidence_file_name(verdict.item_id)
@@ -49,14 +82,13 @@ def write_evidence(project: Project, verdicts: Iterable[Verdict], suite: str) ->
         if not verdict.checks:
             path.unlink(missing_ok=True)
             continue
-        files = {
-            project.folder / check.nodeid.partition("::")[0]
-            for check in verdict.checks
-            if check.outcome is not Outcome.DESELECTED
-        }
-        subjects = {**inputs, **check_digests(project, sorted(files))}
+        files = {check.nodeid.partition("::")[0] for check in verdict.checks}
         evidence = Evidence(
-            verdict.item_id, verdict.kind.value, verdict.checks, subjects, suite=suite
+            verdict.item_id,
+            verdict.kind.value,
+            verdict.checks,
+            inputs.of_checks(files),
+            suite=suite,
         )
         folder.mkdir(parents=True, exist_ok=True)
         write_text_file(path, evidence_to_statement(evidence))

@@ -16,8 +16,8 @@ import click
 from harness.cli import options, render
 from harness.cli.checks_run import run_checks
 from harness.cli.inputs import check_inputs
-from harness.cli.records import items_with_evidence, write_evidence, write_last_run
-from harness.emulators.handover import Handover
+from harness.cli.records import Inputs, items_with_evidence, write_evidence, write_last_run
+from harness.emulators.handover import Handover, reason_of
 from harness.emulators.owner import SuiteOwner
 from harness.emulators.suite import SuiteOptions, check_project_id
 from harness.errors import ConfigError, HarnessError, WorkflowError
@@ -30,7 +30,7 @@ from harness.project import (
     one_workflow_path,
 )
 from harness.reports.json import report_to_json
-from harness.reports.model import RunReport, build_report
+from harness.reports.model import build_report
 from harness.reports.terminal import render_terminal
 from harness.source import SourceText
 from harness.workflow.document import WorkflowDocument, parse_workflow
@@ -39,6 +39,10 @@ from harness.workflow.evidence import CheckResult, Outcome
 from harness.workflow.verdict import Verdict, decide, wanted_ticks
 
 _SUITE_NAMES = {"embedded": "embedded", "official": "official", "attach": "attached"}
+
+
+class _InputsChanged(HarnessError):
+    exit_status = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,17 @@ def command(
         )
     with_evidence = items_with_evidence(project)
     started_at = datetime.now().astimezone().isoformat(timespec="seconds")
+    inputs = Inputs.of(project)
     findings = _run(request)
+    changed = inputs.changed(Inputs.of(project))
+    if changed:
+        # Emulators load some files anew when they change: the results are for neither version.
+        raise _InputsChanged(
+            f"{', '.join(changed)} changed while the checks ran, so nothing was ticked",
+            fix="run harness verify again",
+        )
     document, verdicts = _settle(request, findings, with_evidence, ticks=not no_tick)
-    write_evidence(project, verdicts, findings.suite)
+    write_evidence(project, verdicts, findings.suite, inputs)
     report = build_report(
         document,
         verdicts,
@@ -130,7 +142,7 @@ def command(
     render.text(
         render_terminal(report, color=render.uses_color(), width=render.width(), verbose=verbose)
     )
-    return _exit_status(report, findings)
+    return _exit_status(request, findings)
 
 
 def _request(
@@ -237,7 +249,7 @@ def _missing(project: Project, findings: _Findings) -> list[str]:
     if not project.checks_folder.is_dir():
         missing.append(f"there is no folder {project.relative(project.checks_folder)}/ with checks")
     if findings.lacking is not None:
-        missing.append(f"{findings.lacking.problem}; {findings.lacking.fix}")
+        missing.append(reason_of(findings.lacking, project.folder))
     return missing
 
 
@@ -246,10 +258,14 @@ def _unmapped(document: WorkflowDocument, results: Iterable[CheckResult]) -> lis
     return [result for result in results if result.item_id not in ids]
 
 
-def _exit_status(report: RunReport, findings: _Findings) -> int:
-    results = [*(check for item in report.items for check in item.checks), *report.unmapped]
-    outcomes = {result.outcome for result in results if result.outcome is not Outcome.DESELECTED}
-    if outcomes & {Outcome.FAILED, Outcome.XFAILED, Outcome.ERROR, Outcome.NOT_RUN}:
+def _exit_status(request: _Request, findings: _Findings) -> int:
+    chosen = request.selected
+    outcomes = {
+        result.outcome
+        for result in findings.results
+        if chosen is None or result.item_id is None or result.item_id in chosen
+    }
+    if outcomes - {Outcome.PASSED, Outcome.SKIPPED}:
         return 1
     if findings.lacking is not None and Outcome.SKIPPED in outcomes:
         return findings.lacking.exit_status

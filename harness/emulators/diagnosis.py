@@ -22,6 +22,7 @@ _LOAD_FAILED = "Failed to load function definition from source:"
 _FRAME = re.compile(r"(?:\(|at |file://|^)(/[^\s():]+):(\d+)(?::(\d+))?\)?")
 _ERROR_LINE = re.compile(r"\b(\w*(?:Error|Exception)): (.+)")
 _MISSING_MODULE = re.compile(r"Cannot find (?:module|package) '([^']+)'")
+_NOT_BUILT = re.compile(r"(\S+) does not exist, can't deploy Cloud Functions")
 _EMULATOR_EXITED = re.compile(r"(\w[\w ]*? Emulator) has exited with code: (\d+)")
 _FIREBASE_ERROR = re.compile(r"^Error: (.+)$")
 
@@ -71,7 +72,16 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
     # The user's own error comes before it, from the process that loaded the code, and where
     # firebase-tools repeats it, after it.
     around = list(lines[max(0, index - 60) : index + 30])
-    folder = functions_dirs[0] if len(functions_dirs) == 1 else Path("functions")
+    folder = _folder_in(around, functions_dirs)
+    not_built = next((found for text in around if (found := _NOT_BUILT.search(text))), None)
+    if not_built is not None:
+        # firebase-tools names it from the folder of the run's own firebase.json.
+        entry = re.sub(r"^(?:\.\./)+", "", not_built.group(1))
+        return SuiteFailed(
+            f"functions do not load: {entry}, which their package.json calls main, does not exist",
+            fix=f"run: npm run build  (in {folder}); first, if it lacks node_modules: npm install",
+            log_tail=tail,
+        )
     missing = next((found for text in around if (found := _MISSING_MODULE.search(text))), None)
     at = _position_in(around, functions_dirs)
     if missing is not None and not missing.group(1).startswith((".", "/")):
@@ -104,6 +114,18 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
         log_tail=tail,
         exit_status=2,
     )
+
+
+def _folder_in(lines: Sequence[str], folders: Sequence[Path]) -> Path:
+    """The functions folder that the lines are about: the only one, or the one they name."""
+    if len(folders) == 1:
+        return folders[0]
+    named = [
+        folder
+        for folder in folders
+        if any(re.search(rf"[/\s(]{re.escape(folder.name)}[/\s:)]", line) for line in lines)
+    ]
+    return named[0] if len(named) == 1 else Path("functions")
 
 
 def _position_in(lines: Sequence[str], folders: Sequence[Path]) -> SourcePosition | None:

@@ -25,6 +25,7 @@ HANDOVER_VARIABLE = "HARNESS_SUITE_HANDOVER"
 _POLL_S = 0.05
 # An owner announces itself before its users start, or at once when they have collected.
 _ANNOUNCEMENT_S = 20.0
+_LINE_END = "\n"
 _OWNER = "owner.json"
 _SUITE = "suite.json"
 
@@ -43,6 +44,16 @@ class HandedSuite:
     firestore: str
     lacking: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
+
+
+def reason_of(error: HarnessError, project_dir: Path) -> str:
+    """Return an error as one line, to stand beside an item: where, what, and what to do.
+
+    Names within the project count from its folder: the reason becomes part of committed evidence.
+    """
+    where = f"{error.at}: " if error.at else ""
+    line = f"{where}{error.problem.partition(_LINE_END)[0]}; {error.fix}"
+    return line.replace(f"{project_dir.resolve()}{os.sep}", "")
 
 
 class Handover:

@@ -21,7 +21,7 @@ from harness.emulators.firebase_config import (
     rewrite_config,
 )
 from harness.emulators.firestore_alone import EmbeddedFirestore
-from harness.emulators.handover import HandedSuite, Handover
+from harness.emulators.handover import HandedSuite, Handover, reason_of
 from harness.emulators.hub import SuiteEndpoints
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
 from harness.errors import EnvironmentLacking, HarnessError
@@ -111,9 +111,9 @@ class SuiteOwner:
             others = tuple(name for name in services if name != "functions")
             if not others:
                 raise
-            reason = f"{error.problem}; {error.fix}"
             self.failure = error
-            return self._start_suite(replace(options, only=others), {"functions": reason})
+            lacking = {"functions": reason_of(error, self.options.project_dir)}
+            return self._start_suite(replace(options, only=others), lacking)
         return HandedSuite(suite.endpoints, options.firestore, lacking, suite.log_file)
 
     def _start_firestore_alone(self, error: EnvironmentLacking) -> HandedSuite:
@@ -122,7 +122,7 @@ class SuiteOwner:
         if "firestore" not in services:
             raise error
         self.failure = error
-        reason = f"{error.problem}; {error.fix}"
+        reason = reason_of(error, self.options.project_dir)
         lacking = {name: reason for name in services if name != "firestore"}
         attached = os.environ.get("FIRESTORE_EMULATOR_HOST")
         if self.options.firestore == "attach" and attached:

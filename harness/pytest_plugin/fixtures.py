@@ -51,6 +51,7 @@ class CallFunction(Protocol):
 @pytest.fixture(scope="session")
 def harness_suite(pytestconfig: pytest.Config) -> Iterator[HandedSuite]:
     """The suite that this run's checks use, and what of it is lacking."""
+    from harness.emulators.handover import reason_of
     from harness.errors import EnvironmentLacking, HarnessError
     from harness.pytest_plugin.outcome import not_verified
     from harness.pytest_plugin.suite import suite_for_checks
@@ -62,7 +63,7 @@ def harness_suite(pytestconfig: pytest.Config) -> Iterator[HandedSuite]:
         except HarnessError as error:
             suite = error
         if isinstance(suite, EnvironmentLacking):
-            not_verified(f"{suite.problem}; {suite.fix}")
+            not_verified(reason_of(suite, pytestconfig.rootpath))
         if isinstance(suite, HarnessError):
             pytest.fail(str(suite), pytrace=False)
         yield suite

@@ -7,6 +7,7 @@ phase decides.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -279,7 +280,9 @@ def failure_reason(longrepr: object, root: Path) -> str:
         line = (errors or lines or ["failed without a message"])[-1 if not errors else 0]
         return _one_line(line.removeprefix("E  "))
     where = _place_in_checks(longrepr, root)
-    return f"{_one_line(crash.message)} ({where})" if where else _one_line(crash.message)
+    # Paths within the project are named from its folder: the reason becomes part of evidence.
+    said = _one_line(crash.message).replace(f"{root}{os.sep}", "")
+    return f"{said} ({where})" if where else said
 
 
 def _place_in_checks(longrepr: object, root: Path) -> str:

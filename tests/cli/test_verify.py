@@ -207,6 +207,50 @@ def test_pytest_that_cannot_start_is_told_with_its_last_words(
     assert project.workflow == WORKFLOW
 
 
+@pytest.mark.usefixtures("without_node")
+def test_inputs_that_change_during_the_run_tick_nothing(
+    harness: Harness, project: ProjectFolder
+) -> None:
+    project.write("checks/test_rules.py", RULES_CHECK)
+    project.write(
+        "checks/test_edits.py",
+        "import pathlib\ndef test_edits(): pathlib.Path('firestore.rules').write_text('')\n",
+    )
+    ran = harness("verify")
+    assert ran.status == 1
+    assert "firestore.rules changed while the checks ran, so nothing was ticked" in ran.err
+    assert project.workflow == WORKFLOW
+    assert not (project.path / ".harness/evidence").exists()
+
+
+@pytest.mark.usefixtures("without_node")
+def test_checks_left_out_by_the_projects_own_settings_verify_nothing(
+    harness: Harness, project: ProjectFolder
+) -> None:
+    project.write("checks/test_rules.py", RULES_CHECK)
+    project.write("pytest.ini", "[pytest]\naddopts = -k owner\n")
+    ran = harness("verify")
+    assert ran.status == 1
+    assert project.workflow == WORKFLOW
+
+
+@pytest.mark.usefixtures("without_node")
+def test_evidence_names_the_items_own_checks_and_what_all_share(
+    harness: Harness, project: ProjectFolder
+) -> None:
+    project.write("checks/test_rules.py", RULES_CHECK)
+    project.write("checks/test_other.py", "def test_other(): pass\n")
+    project.write("checks/helpers.py", "")
+    assert harness("verify").status == 0
+    subjects = json.loads(project.read(EVIDENCE))["subject"]
+    assert [subject["name"] for subject in subjects] == [
+        "checks/helpers.py",
+        "checks/test_rules.py",
+        "firebase.json",
+        "firestore.rules",
+    ]
+
+
 BAD = [
     ("no firebase.json", {"firebase.json": None}, [], "no firebase.json"),
     ("malformed firebase.json", {"firebase.json": '{\n  "firestore": \n'}, [], "firebase.json:3:1"),
@@ -291,15 +335,21 @@ def test_the_official_firestore_without_node_is_lacking(
 @pytest.mark.usefixtures("without_node")
 def test_checks_in_parallel_are_all_recorded(harness: Harness, project: ProjectFolder) -> None:
     project.write("checks/test_rules.py", RULES_CHECK)
+    project.write(
+        "checks/test_worker.py",
+        "import os, pathlib\n"
+        "def test_worker(): pathlib.Path('worker').write_text(os.environ['PYTEST_XDIST_WORKER'])\n",
+    )
     project.write("pytest.ini", "[pytest]\naddopts = -n 2\n")
     ran = harness("verify")
     assert ran.status == 0
+    assert project.read("worker") in ("gw0", "gw1")
     assert project.workflow == WORKFLOW.replace(RULES_BOX, RULES_TICKED)
     assert len(json.loads(project.read(EVIDENCE))["predicate"]["passedTests"]) == 2
 
 
 @pytest.mark.usefixtures("without_node")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_changes_nothing_and_leaves_nothing_running(
     project: ProjectFolder, number: signal.Signals
 ) -> None:
@@ -319,6 +369,8 @@ def test_an_interrupted_run_changes_nothing_and_leaves_nothing_running(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell lets its background jobs ignore Ctrl-C, and they pass that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         wait_for(lambda: (project.path / "started").exists() and bool(project.read("started")))
@@ -328,7 +380,7 @@ def test_an_interrupted_run_changes_nothing_and_leaves_nothing_running(
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert process.returncode == 128 + number
     assert out == ""
     assert "Traceback" not in err
     assert project.workflow == WORKFLOW

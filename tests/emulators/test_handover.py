@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.emulators.handover import HandedSuite, Handover
+from harness.emulators.handover import HandedSuite, Handover, reason_of
 from harness.emulators.hub import SuiteEndpoints
 from harness.errors import ConfigError, EnvironmentLacking, HarnessError
 from harness.source import SourcePosition
@@ -66,3 +66,9 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
     Handover(tmp_path).announce()
     with pytest.raises(EnvironmentLacking, match="not ready within"):
         Handover(tmp_path).wait(0.1)
+
+
+def test_a_reason_is_one_line_without_the_machines_folders(tmp_path: Path) -> None:
+    at = SourcePosition(str(tmp_path / "functions" / "index.js"), 3, 7)
+    error = ConfigError("functions do not load\n  | more", fix="mend them", at=at)
+    assert reason_of(error, tmp_path) == "functions/index.js:3:7: functions do not load; mend them"

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.end_to_end.conftest import DOCUMENT
+
 pytestmark = [pytest.mark.suite, pytest.mark.xdist_group("end_to_end")]
 
-DOCUMENT = "backend/workflow/backend-workflow.md"
 RUN_LIMIT_S = 600
 
 
-def make_verify(copy: Path) -> subprocess.CompletedProcess[str]:
+def run(copy: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "--no-print-directory", "verify"],
+        command,
         cwd=copy,
         capture_output=True,
         text=True,
@@ -50,7 +51,7 @@ def test_boxes_follow_their_reasons(repository_copy: Path) -> None:
     document = repository_copy / DOCUMENT
     untouched = document.read_bytes()
 
-    healthy = make_verify(repository_copy)
+    healthy = run(repository_copy, "make", "--no-print-directory", "verify")
     assert healthy.returncode == 0, healthy.stdout[-4000:] + healthy.stderr[-2000:]
     ticked = document.read_bytes()
     items = last_run(repository_copy)
@@ -60,7 +61,7 @@ def test_boxes_follow_their_reasons(repository_copy: Path) -> None:
     assert sum(a != b for a, b in zip(untouched, ticked, strict=True)) == len(verified)
 
     expected = plant(repository_copy)
-    faulty = make_verify(repository_copy)
+    faulty = run(repository_copy, ".venv/bin/harness", "verify")
     assert faulty.returncode == 1, faulty.stdout[-4000:] + faulty.stderr[-2000:]
     items = last_run(repository_copy)
     for item_id, check in expected.items():

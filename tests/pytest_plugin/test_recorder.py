@@ -344,3 +344,20 @@ def test_naming_one_check_leaves_the_others_of_its_item_out(pytester: pytest.Pyt
         ("test_named", RULES_ITEM): "PASSED",
         ("test_other", RULES_ITEM): "DESELECTED",
     }
+
+
+def test_reasons_name_files_from_the_projects_folder(pytester: pytest.Pytester) -> None:
+    make_project(
+        pytester,
+        test_paths=f"""
+        import pathlib
+        import pytest
+        {MARK}
+
+        def test_path():
+            raise OSError(f"cannot read {{pathlib.Path.cwd()}}/data/x.json")
+        """,
+    )
+    pytester.runpytest_inprocess("-q", "--harness-evidence", "out")
+    (result,) = results_of(pytester.path / "out")
+    assert result.reason == "OSError: cannot read data/x.json (test_paths.py:6)"

@@ -7,7 +7,6 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import tests.property.conftest  # noqa: F401 - registers the profiles
 from harness.rules import nodes
 from harness.rules.compiler import Compiler, MeteredCompiler
 from harness.rules.cost import CostBook
