@@ -84,6 +84,7 @@ class Closure:
     """A function literal: what its body does, in order."""
 
     steps: tuple[Step, ...]
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,13 @@ class _Reader:
         if node.type == "assignment_expression":
             yield from self._assignment(node)
             return
+        if node.type == "for_loop_parts" and node.child_by_field_name("init") is None:
+            # `for (final doc in docs)`: the loop's variable is each of them in turn.
+            name = node.child_by_field_name("name")
+            value = self._after_name(node, name)
+            if name is not None and value is not None:
+                yield Assign(self.text(name), value, is_declaration=True)
+                return
         if node.type == "return_statement":
             values = [value for value, _ in self.expressions(_meaningful(node))]
             if values:
@@ -355,7 +363,9 @@ class _Reader:
             return Literal(None)
         if kind in {"function_expression", "lambda_expression"}:
             body = _child_of(node, {"function_expression_body", "function_body"})
-            return Closure(tuple(self.body_steps(body)) if body is not None else ())
+            parameters = _child_of(node, {"formal_parameter_list"})
+            steps = tuple(self.body_steps(body)) if body is not None else ()
+            return Closure(steps, tuple(self._parameters(parameters)))
         parts = tuple(value for value, _ in self.expressions(_meaningful(node)))
         return parts[0] if len(parts) == 1 else Compound(parts)
 
@@ -401,4 +411,5 @@ def _is_statement(node: tree_sitter.Node) -> bool:
         node.type.endswith(("_statement", "_declaration"))
         or node.type in _VARIABLE_DEFINITIONS
         or node.type in {"block", "assignment_expression", "finally_clause", "catch_clause"}
+        or node.type == "for_loop_parts"
     )

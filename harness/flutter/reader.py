@@ -86,6 +86,23 @@ _STORAGE_OPERATIONS = {
     "list": "list",
     "listAll": "list",
 }
+# What Firebase's own classes have: never taken for a member of the app with the same name.
+_FIREBASE_NAMES = (
+    frozenset({"collection", "collectionGroup", "doc", "add", "where", "orderBy", "limit", "ref"})
+    | {"limitToLast", "count", "aggregate", "httpsCallable", "child", "instance", "instanceFor"}
+    | {"call", "then", "map", "listen", "forEach", "toList", "first", "last", "docs", "data"}
+    | _SAME_QUERY
+    | frozenset(_DOCUMENT_OPERATIONS)
+    | frozenset(_STORAGE_OPERATIONS)
+)
+_ROW_PROPERTIES = frozenset(
+    {"docs", "doc", "docChanges", "first", "last", "single", "firstOrNull", "lastOrNull"}
+    | {"singleOrNull", "reversed"}
+)
+_ROW_CALLS = frozenset(
+    {"where", "toList", "take", "skip", "firstWhere", "lastWhere", "elementAt", "timeout"}
+    | {"handleError", "skipWhile", "takeWhile", "distinct", "asBroadcastStream"}
+)
 
 
 def read_contract(files: Iterable[DartFile]) -> ClientContract:
@@ -123,7 +140,20 @@ class _Query:
     is_aggregation: bool = False
 
 
-_Target: TypeAlias = "_Database | _Functions | _Object | _Document | _Query"
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a read gives: a snapshot, or the snapshots in one, of documents at this path."""
+
+    segments: tuple[str, ...]
+    is_collection_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A query that could not be followed and has been listed as such: it is not listed again."""
+
+
+_Target: TypeAlias = "_Database | _Functions | _Object | _Document | _Query | _Row | _Lost"
 _Targets: TypeAlias = "tuple[_Target, ...]"
 _Scope: TypeAlias = "dict[str, _Targets]"
 
@@ -147,7 +177,15 @@ class _Reader:
             for member in file.members:
                 self.members.setdefault((member.owner, member.name), member)
         self.owners = {owner for owner, _ in self.members if owner is not None}
+        self.owners_of: dict[str, list[str | None]] = {}
+        for owner, name in self.members:
+            self.owners_of.setdefault(name, []).append(owner)
         self.returned: dict[tuple[str | None, str], _Targets] = {}
+        # The member that is walked; what its parameters are where a call is followed into it.
+        self.member: Member | None = None
+        self.bound: dict[str, str] = {}
+        self.calls: dict[tuple[str | None, str], list[dict[str, str]]] = {}
+        self.waiting: dict[tuple[str | None, str], list[NotUnderstood]] = {}
         self.found = _Found()
         self.owner: str | None = None
         self.depth = 0
@@ -158,9 +196,10 @@ class _Reader:
             for position in file.not_understood:
                 self.found.not_understood[NotUnderstood(position, "this is not Dart")] = None
             for member in file.members:
-                self.owner = member.owner
+                self.owner, self.member = member.owner, member
                 self.is_recording = True
                 self._run(member.steps, {})
+        self._follow_callers()
         found = self.found
         return ClientContract(
             queries=tuple(found.queries),
@@ -169,6 +208,18 @@ class _Reader:
             objects=tuple(found.objects),
             not_understood=tuple(found.not_understood),
         )
+
+    def _follow_callers(self) -> None:
+        """Walk members whose paths are parameters once for each call of them."""
+        for key, problems in self.waiting.items():
+            calls = [dict(call) for call in dict.fromkeys(map(_frozen, self.calls.get(key, ())))]
+            if not calls:
+                self.found.not_understood.update(dict.fromkeys(problems))
+            for call in calls:
+                member = self.members[key]
+                self.owner, self.member, self.bound = member.owner, None, call
+                self._run(member.steps, {})
+        self.bound = {}
 
     def _run(self, steps: Iterable[Step], scope: _Scope) -> _Targets:
         """Follow the steps of a body; give back what it returns."""
@@ -194,8 +245,7 @@ class _Reader:
             case Compound(parts):
                 return _union(*(self._follow(part, scope) for part in parts))
             case Closure(steps):
-                self._run(steps, dict(scope))
-                return ()
+                return self._run(steps, dict(scope)) and ()
             case Text(parts):
                 for part in parts:
                     if not isinstance(part, str):
@@ -216,11 +266,35 @@ class _Reader:
             if member is None or self.depth >= _MAX_DEPTH:
                 return ()
             self.returned[key] = ()  # a member that needs itself adds nothing
-            outer = self.owner, self.is_recording, self.depth
-            self.owner, self.is_recording, self.depth = owner, False, self.depth + 1
-            self.returned[key] = self._run(member.steps, {})
-            self.owner, self.is_recording, self.depth = outer
+            self.returned[key] = self._returned(member, {})
         return self.returned[key]
+
+    def _returned(self, member: Member, bound: dict[str, str]) -> _Targets:
+        """What a member returns, its parameters having these texts."""
+        outer = self.owner, self.is_recording, self.depth, self.bound
+        self.owner, self.is_recording, self.depth = member.owner, False, self.depth + 1
+        self.bound = bound
+        targets = self._run(member.steps, {})
+        self.owner, self.is_recording, self.depth, self.bound = outer
+        return targets
+
+    def _called_member(self, owner: str | None, name: str, arguments: Arguments) -> _Targets:
+        """What the app's own function returns for these arguments."""
+        targets = self._member(owner, name)
+        if self.depth < _MAX_DEPTH and any(map(_is_open, targets)):
+            member = self.members[(owner, name)]
+            return self._returned(member, self._bindings(member, arguments))
+        return targets
+
+    def _bindings(self, member: Member, arguments: Arguments) -> dict[str, str]:
+        given = [*zip(member.parameters, arguments.positional, strict=False)]
+        given += [*arguments.named.items()]
+        return {name: self._words(value) for name, value in given if name in member.parameters}
+
+    def _only_owner(self, name: str) -> tuple[str | None] | None:
+        """The class with a member of this name, in a tuple; None if there is not exactly one."""
+        owners = self.owners_of.get(name, ())
+        return (owners[0],) if len(owners) == 1 and name not in _FIREBASE_NAMES else None
 
     def _chain(self, head: Expression, links: tuple[Link, ...], scope: _Scope) -> _Targets:
         targets, at = self._head(head, links, scope)
@@ -233,8 +307,9 @@ class _Reader:
                 continue
             if called:
                 arguments = links[at + 1].arguments or Arguments()
-                self._arguments(arguments, scope)
-                targets = self._call(targets, link, arguments, scope)
+                self._arguments(arguments, scope, tuple(t for t in targets if isinstance(t, _Row)))
+                receiver = links[at - 1].name if at else _name_of(head)
+                targets = self._call(targets, link, arguments, scope, receiver or "")
                 at += 2
             else:
                 targets = self._property(targets, link.name)
@@ -248,10 +323,19 @@ class _Reader:
         if not isinstance(head, Name) or head.text in scope:
             return self._follow(head, scope), 0
         first = links[0]
+        following = links[1].arguments if len(links) > 1 and links[1].name is None else None
         if head.text in {"this", "super"} and first.name is not None:
-            return self._name(first.name, scope), 1
+            if first.name in scope:
+                return scope[first.name], 1
+            return self._own(first.name, following), 1
         if head.text in self.owners and first.name is not None:
-            return self._member(head.text, first.name), 1
+            self._note_call(head.text, first.name, following)
+            return self._called_member(head.text, first.name, following or Arguments()), 1
+        if first.name is None and self._is_unowned(head.text):
+            # In an extension of FirebaseFirestore or DocumentReference: `collection('users')`.
+            arguments = first.arguments or Arguments()
+            link = Link(first.position, head.text)
+            return self._call((), link, arguments, scope, ""), 1
         match head.text:
             case "FirebaseFirestore":
                 return (_Database(),), 1
@@ -259,7 +343,24 @@ class _Reader:
                 return (_Functions(self._region(links)),), 1
             case "FirebaseStorage":
                 return (_Object(),), 1
-        return self._name(head.text, scope), 0
+        return self._own(head.text, first.arguments if first.name is None else None), 0
+
+    def _is_unowned(self, name: str) -> bool:
+        if name not in {"collection", "collectionGroup", "where", "orderBy", "snapshots"}:
+            return False
+        return (self.owner, name) not in self.members and (None, name) not in self.members
+
+    def _own(self, name: str, arguments: Arguments | None) -> _Targets:
+        """A member of the class that is walked, or of a file, called or not."""
+        owner = self.owner if (self.owner, name) in self.members else None
+        self._note_call(owner, name, arguments)
+        return self._called_member(owner, name, arguments or Arguments())
+
+    def _note_call(self, owner: str | None, name: str, arguments: Arguments | None) -> None:
+        member = self.members.get((owner, name))
+        if member is None or arguments is None or not member.parameters or not self.is_recording:
+            return
+        self.calls.setdefault((owner, name), []).append(self._bindings(member, arguments))
 
     def _region(self, links: tuple[Link, ...]) -> str | None:
         for link in links[:2]:
@@ -268,46 +369,98 @@ class _Reader:
                 return self._words(region)
         return None
 
-    def _arguments(self, arguments: Arguments, scope: _Scope) -> None:
-        """Follow what a call is given, for the uses in it."""
+    def _arguments(self, arguments: Arguments, scope: _Scope, rows: _Targets = ()) -> None:
+        """Follow what a call is given, for the uses in it.
+
+        Args:
+            rows: What a closure among them is called with: `snapshot.docs.forEach((doc) {…})`.
+        """
         for value in (*arguments.positional, *arguments.named.values()):
-            self._follow(value, scope)
+            if rows and isinstance(value, Closure) and value.parameters:
+                self._run(value.steps, {**scope, value.parameters[0]: rows})
+            else:
+                self._follow(value, scope)
 
     def _property(self, targets: _Targets, name: str) -> _Targets:
         if name in {"reference", "instance"}:
-            return targets
+            return tuple(_document_of(t) for t in targets if not _is_in_group(t))
         if name == "parent":
             return tuple(_Query(t.segments[:-1]) for t in targets if isinstance(t, _Document))
+        if name in _ROW_PROPERTIES:
+            return tuple(t for t in targets if isinstance(t, _Row))
+        owner = self._only_owner(name)
+        # `FirebaseFirestore.instance.users`, `repository.users`
+        if owner is not None and all(isinstance(t, _Database) for t in targets):
+            return self._member(owner[0], name)
         return ()
 
-    def _call(self, targets: _Targets, link: Link, arguments: Arguments, scope: _Scope) -> _Targets:
+    def _call(
+        self, targets: _Targets, link: Link, arguments: Arguments, scope: _Scope, receiver: str
+    ) -> _Targets:
         name = link.name or ""
+        owner = self._only_owner(name)
+        if owner is not None and not any(isinstance(t, _Query | _Document) for t in targets):
+            self._note_call(owner[0], name, arguments)
+            return self._called_member(owner[0], name, arguments)
+        if owner is not None:
+            self._record_problem(
+                link, f"{name}(), an extension of Firestore's own, is not followed"
+            )
+            return (_Lost(),)
         if not targets:
-            return self._call_on_unknown(link, name, arguments, scope)
-        return _union(*(self._call_on(t, link, name, arguments, scope) for t in targets))
+            return self._call_on_unknown(link, name, arguments, scope, receiver)
+        return _union(*(self._call_on(t, link, name, arguments) for t in targets))
 
     def _call_on_unknown(
-        self, link: Link, name: str, arguments: Arguments, scope: _Scope
+        self, link: Link, name: str, arguments: Arguments, scope: _Scope, receiver: str
     ) -> _Targets:
         """A call whose receiver was not followed: a parameter, a transaction, another package."""
+        first = arguments.positional[0] if arguments.positional else None
         if name in {"collection", "collectionGroup"} and len(arguments.positional) == 1:
-            return self._call_on(_Database(), link, name, arguments, scope)
+            return self._call_on(_Database(), link, name, arguments)
         if name == "doc" and arguments.positional and len(self._path(arguments.positional[0])) > 1:
-            return self._call_on(_Database(), link, name, arguments, scope)
+            return self._call_on(_Database(), link, name, arguments)
         if name == "httpsCallable":
-            return self._call_on(_Functions(), link, name, arguments, scope)
+            return self._call_on(_Functions(), link, name, arguments)
         if name == "ref" and len(arguments.positional) == 1:
-            return self._call_on(_Object(), link, name, arguments, scope)
+            return self._call_on(_Object(), link, name, arguments)
         if name in {"get", "set", "update", "delete"} and arguments.positional:
             # transaction.get(ref), batch.set(ref, data)
-            for target in self._silently(arguments.positional[0], scope):
-                if isinstance(target, _Document):
-                    self._record_document(link, name, target)
+            targets = self._silently(arguments.positional[0], scope)
+            documents = [target for target in targets if isinstance(target, _Document)]
+            for document in documents:
+                self._record_document(link, name, document)
+            if not documents and _is_reference(_last_name(arguments.positional[0])):
+                self._record_problem(link, f"which document {name}() is given is not followed")
+        if name in _DOCUMENT_OPERATIONS and _is_reference(receiver):
+            self._record_problem(
+                link, f"which document {receiver}.{name}() is about is not followed"
+            )
+        elif name == "snapshots" and first is None:
+            self._record_problem(link, "what snapshots() listens to is not followed")
+        elif (name == "where" and arguments.named.keys() & _WHERE_OPERATORS.keys()) or (
+            name == "orderBy" and isinstance(first, Text)
+        ):
+            self._record_problem(link, f"the collection of this {name}() is not followed")
+            return (_Lost(),)
+        elif name in {"putFile", "putData", "putString", "getDownloadURL"} and receiver != "ref":
+            self._record_problem(link, f"the Storage object of this {name}() is not followed")
+        elif name in {"watch", "read"} and isinstance(first, Name):
+            return self._provided(first.text)
         return ()
 
-    def _call_on(
-        self, target: _Target, link: Link, name: str, arguments: Arguments, scope: _Scope
-    ) -> _Targets:
+    def _provided(self, name: str) -> _Targets:
+        """What a Riverpod provider gives: `final users = Provider((ref) => db.collection('users'))`.
+
+        Source: API reference of the package riverpod, Provider.
+        """
+        member = self.members.get((None, name))
+        if member is None or self.depth >= _MAX_DEPTH:
+            return ()
+        steps = (step for closure in _closures(member) for step in closure.steps)
+        return self._returned(replace(member, steps=tuple(steps)), {})
+
+    def _call_on(self, target: _Target, link: Link, name: str, arguments: Arguments) -> _Targets:
         first = arguments.positional[0] if arguments.positional else None
         match target:
             case _Database():
@@ -323,8 +476,13 @@ class _Reader:
                     return (_Query((*segments, *self._path(first))),)
                 if name in _DOCUMENT_OPERATIONS:
                     self._record_document(link, name, target)
-                    return ()
+                    return (_Row(segments),) if name in {"get", "snapshots"} else ()
                 return (target,) if name == "withConverter" else ()
+            case _Row():
+                return (target,) if name in _ROW_CALLS else ()
+            case _Lost():
+                is_query = name in _SAME_QUERY or name in {"where", "orderBy", "limit", "count"}
+                return (target,) if is_query else ()
             case _Query():
                 return self._call_on_query(target, link, name, arguments, first)
 
@@ -388,7 +546,7 @@ class _Reader:
                 return (document,)
             case "get" | "snapshots":
                 self._record_query(link, name, query)
-                return ()
+                return (_Row((*query.segments, "{id}"), query.is_collection_group),)
             case _ if name in _SAME_QUERY:
                 return (query,)
         return ()
@@ -396,10 +554,21 @@ class _Reader:
     def _filters(
         self, first: Expression, arguments: Arguments, link: Link
     ) -> Iterator[ClientFilter]:
-        if _is_filter_object(first):
-            problem = "a Filter object (Filter.or, Filter.and) is not followed yet"
-            self._record_problem(link, problem)
-            return
+        match first:
+            case Chain(Name("Filter"), (Link(name=None, arguments=Arguments() as given),)):
+                if given.positional:
+                    yield from self._filters(given.positional[0], given, link)
+                return
+            case Chain(Name("Filter"), (Link(name="and"), Link(arguments=Arguments() as given))):
+                for part in given.positional:
+                    yield from self._filters(part, Arguments(), link)
+                return
+            case Chain(Name("Filter")):
+                self._record_problem(link, "a Filter.or is not followed yet")
+                return
+            case _ if not arguments.named:
+                self._record_problem(link, "a Filter kept elsewhere is not followed yet")
+                return
         for label, value in arguments.named.items():
             operator = _WHERE_OPERATORS.get(label)
             if operator is None:
@@ -412,8 +581,8 @@ class _Reader:
     def _record_query(self, link: Link, name: str, query: _Query) -> None:
         if not self.is_recording:
             return
-        if any(segment.startswith("{") for segment in query.segments[::2]):
-            self._record_problem(link, f"the collection {'/'.join(query.segments)} has no fixed id")
+        if _is_open(query) or len(query.segments) % 2 == 0:
+            self._record_open_path(link, "collection", query.segments)
             return
         if query.is_aggregation:
             run = QueryRun.AGGREGATE
@@ -431,7 +600,9 @@ class _Reader:
         self.found.queries[found] = None
 
     def _record_document(self, link: Link, name: str, document: _Document) -> None:
-        if self.is_recording:
+        if _is_open(document) or len(document.segments) % 2:
+            self._record_open_path(link, "document", document.segments)
+        elif self.is_recording:
             operation = _DOCUMENT_OPERATIONS[name]
             found = ClientDocument(link.position, operation, document.segments)
             self.found.documents[found] = None
@@ -442,6 +613,18 @@ class _Reader:
             self._record_problem(link, f"the callable's name {words} is not fixed")
         elif self.is_recording:
             self.found.callables[ClientCallable(link.position, words, region)] = None
+
+    def _record_open_path(self, link: Link, what: str, segments: tuple[str, ...]) -> None:
+        """A path of which more than the ids of documents is not fixed."""
+        problem = f"the {what} {'/'.join(segments)} has no fixed path"
+        parameters = self.member.parameters if self.member is not None else ()
+        if self.is_recording and any(f"{{{name}}}" in "/".join(segments) for name in parameters):
+            # The callers may say more: see _follow_callers.
+            assert self.member is not None
+            key = self.member.owner, self.member.name
+            self.waiting.setdefault(key, []).append(NotUnderstood(link.position, problem))
+        else:
+            self._record_problem(link, problem)
 
     def _record_problem(self, link: Link, problem: str) -> None:
         if self.is_recording:
@@ -463,8 +646,10 @@ class _Reader:
                 return "".join(p if isinstance(p, str) else self._words(p) for p in parts)
             case Literal(number):
                 return str(number)
+            case Name(text) if text in self.bound:
+                return self.bound[text]
             case _:
-                constant = self._constant(value)
+                constant = self._constant(value) or self._built_text(value)
                 return constant if constant is not None else f"{{{self._placeholder(value)}}}"
 
     def _value(self, value: Expression) -> ClientValue:
@@ -495,6 +680,38 @@ class _Reader:
         self.depth -= 1
         return words
 
+    def _built_text(self, value: Expression) -> str | None:
+        """The text that one of the app's functions builds: `FirestorePath.job(uid, id)`."""
+        owner: str | None
+        match value:
+            case Chain(Name(name), (Link(name=None, arguments=Arguments() as arguments),)):
+                owner = self.owner if (self.owner, name) in self.members else None
+            case Chain(
+                Name(head), (Link(name=str(name)), Link(name=None, arguments=Arguments() as a))
+            ):
+                only = self._only_owner(name)
+                owner = head if head in self.owners else only[0] if only else None
+                arguments = a
+            case _:
+                return None
+        member = self.members.get((owner, name))
+        if member is None or self.depth >= _MAX_DEPTH:
+            return None
+        match member.steps:
+            case (Return(Text() | Chain() as returned),):
+                pass
+            case _:
+                return None
+        bound = self._bindings(member, arguments)
+        outer = self.owner, self.bound, self.depth
+        self.owner, self.bound, self.depth = owner, bound, self.depth + 1
+        if isinstance(returned, Text):
+            words: str | None = self._words(returned)
+        else:
+            words = self._built_text(returned)
+        self.owner, self.bound, self.depth = outer
+        return words
+
     def _constant_member(self, value: Expression) -> Member | None:
         """The member that an expression names, if all it does is to return one value."""
         member: Member | None = None
@@ -523,8 +740,61 @@ class _Reader:
                 return "value"
 
 
-def _is_filter_object(value: Expression) -> bool:
-    return isinstance(value, Chain) and value.head == Name("Filter")
+def _frozen(call: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(call.items()))
+
+
+def _is_open(target: _Target) -> bool:
+    """Whether a collection's id in the path is not fixed."""
+    if not isinstance(target, _Query | _Document):
+        return False
+    return any("{" in segment for segment in target.segments[::2])
+
+
+def _is_in_group(target: _Target) -> bool:
+    return isinstance(target, _Row) and target.is_collection_group
+
+
+def _document_of(target: _Target) -> _Target:
+    return _Document(target.segments) if isinstance(target, _Row) else target
+
+
+def _name_of(value: Expression) -> str | None:
+    return value.text if isinstance(value, Name) else _last_name(value)
+
+
+def _last_name(value: Expression) -> str:
+    match value:
+        case Name(text):
+            return text
+        case Chain(_, links):
+            return links[-1].name or ""
+        case Compound(parts) if parts:
+            return _last_name(parts[-1])
+        case _:
+            return ""
+
+
+def _is_reference(name: str) -> bool:
+    """Whether code calls something a document reference; `ref` alone is Riverpod's or Storage's."""
+    return name.endswith(("Ref", "_ref", "reference", "Reference")) and not name.endswith("Pref")
+
+
+def _closures(member: Member) -> Iterator[Closure]:
+    waiting: list[Expression] = [step.value for step in member.steps]
+    while waiting:
+        match waiting.pop(0):
+            case Closure() as closure:
+                yield closure
+                return
+            case Compound(parts):
+                waiting = [*parts, *waiting]
+            case Chain(head, links):
+                given = [link.arguments for link in links if link.arguments is not None]
+                values = [v for a in given for v in (*a.positional, *a.named.values())]
+                waiting = [head, *values, *waiting]
+            case _:
+                pass
 
 
 def _enum_value_name(value: Expression) -> str | None:

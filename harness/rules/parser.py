@@ -225,7 +225,7 @@ class _Parser:
         return nodes.PathPattern(tuple(segments), self.span_from(start))
 
     def allow(self) -> nodes.AllowStatement:
-        """`allow = "allow" method {"," method} [":" "if" expr] ";"`."""
+        """`allow = "allow" method {"," method} [":" "if" expr] [";"]`."""
         start = self.advance().start
         methods: list[str] = []
         while True:
@@ -238,7 +238,7 @@ class _Parser:
         if self.accept(":"):
             self.expect_keyword("if")
             condition = self.expression()
-        self.expect(";")
+        self.accept(";")
         return nodes.AllowStatement(tuple(methods), condition, self.span_from(start))
 
     def function(self) -> nodes.FunctionDeclaration:
