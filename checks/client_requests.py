@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,9 @@ SAMPLES: dict[str, Any] = {
     "category": "groceries",
     "code": "HOMECODE22",
     "expenseId": "rent",
+    "fileName": "photo.jpg",
+    "millisecondsSinceEpoch": 1767355200000,
+    "extension": "jpg",
     "now": datetime(2026, 1, 2, tzinfo=UTC),
 }
 
@@ -35,7 +39,7 @@ _OPERATORS = {
 
 def path_of(segments: tuple[str, ...]) -> str:
     """A path with the samples in place of its placeholders."""
-    return "/".join(str(sample(s.strip("{}"))) if s.startswith("{") else s for s in segments)
+    return re.sub(r"\{([^{}]+)\}", lambda name: str(sample(name[1])), "/".join(segments))
 
 
 def sample(name: str) -> Any:

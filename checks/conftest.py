@@ -95,6 +95,7 @@ def seed_household(admin: firestore.Client) -> Household:
     put("groups/home/expenses/rent", expense("alice", {"alice": 30000, "bob": 60000}))
     put("groups/home/expenses/pizza", expense("bob", {"alice": 900, "bob": 900}, category="food"))
     put("groups/home/expenses/old", expense("bob", {"bob": 100}, status="settled"))
+    put("groups/home/expenses/former", expense("gone", {"alice": 300}, createdBy="bob"))
     put("groups/home/balances/alice", {"netCents": 59100, "updatedAt": LONG_AGO})
     put("groups/home/balances/bob", {"netCents": -59100, "updatedAt": LONG_AGO})
     put("groups/home/balances/vera", {"netCents": 0, "updatedAt": LONG_AGO})
@@ -127,8 +128,17 @@ def seed_household(admin: firestore.Client) -> Household:
     return Household()
 
 
-def found_group(client: firestore.Client, group_id: str, uid: str, **changes: Any) -> None:
-    """Found a group as the app does: two documents in one batch."""
+def found_group(
+    client: firestore.Client,
+    group_id: str,
+    uid: str,
+    founder: dict[str, Any] | None = None,
+    **changes: Any,
+) -> None:
+    """Found a group as the app does: two documents in one batch.
+
+    `changes` are to the group, `founder` to its founder's membership.
+    """
     now = firestore.SERVER_TIMESTAMP
     batch = client.batch()
     batch.set(
@@ -145,7 +155,7 @@ def found_group(client: firestore.Client, group_id: str, uid: str, **changes: An
             **changes,
         },
     )
-    owner = {**membership(uid, "owner"), "joinedAt": now}
+    owner = {**membership(uid, "owner"), "joinedAt": now, **(founder or {})}
     batch.set(client.document(f"groups/{group_id}/members/{uid}"), owner)
     batch.commit()
 

@@ -1,7 +1,7 @@
 """Testing / Verify security rules: attacks, and the journeys that rules must allow."""
 
 import pytest
-from conftest import found_group, make_profile, new_expense
+from conftest import LONG_AGO, found_group, make_profile, new_expense
 from google.api_core.exceptions import PermissionDenied
 from google.cloud import firestore
 
@@ -21,7 +21,11 @@ def test_anyone_signed_in_can_found_a_group(firestore_as, household):
 @pytest.mark.parametrize(
     "forged",
     [
+        {"name": ""},
+        {"kind": "cult"},
+        {"currency": "euros"},
         {"createdBy": "alice"},
+        {"createdAt": LONG_AGO},
         {"memberIds": ["nora", "alice"]},
         {"memberCount": 0},
         {"archived": True},
@@ -35,10 +39,60 @@ def test_a_group_cannot_be_founded_with_forged_fields(forged, firestore_as, hous
         found_group(firestore_as("nora"), "lisbon", "nora", **forged)
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"role": "member"},
+        {"uid": "alice"},
+        {"displayName": ""},
+        {"joinedAt": LONG_AGO},
+        {"isAdmin": True},
+    ],
+    ids=lambda forged: next(iter(forged)),
+)
+def test_a_founder_cannot_forge_their_membership(forged, firestore_as, household):
+    """The founder's own membership has the shape it must have."""
+    with pytest.raises(PermissionDenied):
+        found_group(firestore_as("nora"), "lisbon", "nora", founder=forged)
+
+
+def test_a_founder_names_no_one_else_an_owner(firestore_as, household):
+    """A group cannot be founded around somebody else's membership, or for somebody else."""
+    nora = firestore_as("nora")
+    with pytest.raises(PermissionDenied):
+        found_group(nora, "lisbon", "omar", createdBy="nora")
+    with pytest.raises(PermissionDenied):
+        found_group(nora, "lisbon", "omar")
+
+
+@pytest.mark.parametrize("place", range(12))
+def test_each_share_of_an_expense_counts(place, firestore_as, firestore_admin, household):
+    """Among twelve shares, one that is negative is found wherever it stands."""
+    crowd = ["bob", *(f"m{number:02}" for number in range(11))]
+    firestore_admin.document("groups/home").update({"memberIds": crowd})
+    shares = dict.fromkeys(sorted(crowd), 100)
+    forged = sorted(crowd)[place]
+    balancing = sorted(crowd)[(place + 1) % 12]
+    bob = firestore_as("bob")
+    bob.document("groups/home/expenses/fair").create(new_expense("bob", shares))
+    with pytest.raises(PermissionDenied):
+        bob.document("groups/home/expenses/unfair").create(
+            new_expense("bob", {**shares, forged: -100, balancing: 300})
+        )
+
+
 def test_a_profile_is_made_by_its_owner_and_in_shape(firestore_as, household):
     """A user makes their own profile; an unsafe photo address and other fields are refused."""
     nora = firestore_as("nora")
-    for forged in ({"photoUrl": "http://example.com/a.png"}, {"isAdmin": True}):
+    forgeries = [
+        {"photoUrl": "http://example.com/a.png"},
+        {"isAdmin": True},
+        {"displayName": ""},
+        {"defaultCurrency": "euros"},
+        {"createdAt": LONG_AGO},
+        {"updatedAt": LONG_AGO},
+    ]
+    for forged in forgeries:
         with pytest.raises(PermissionDenied):
             make_profile(nora, "nora", **forged)
     with pytest.raises(PermissionDenied):
