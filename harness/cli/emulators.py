@@ -36,17 +36,31 @@ def command() -> None:
 @options.firestore
 @options.allow_real
 @_only
+@click.option(
+    "--keep-ports",
+    is_flag=True,
+    help="Use the ports that firebase.json gives, for a command that has them written down.",
+)
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
 def exec_(
     project_dir: Path | None,
     firestore: Literal["embedded", "official", "attach"],
     allow_real_project_id: bool,
     only: str | None,
+    keep_ports: bool,
     words: Sequence[str],
 ) -> int:
-    """Run a command beside the suite; the exit status is the command's."""
+    """Run a command beside the suite; the exit status is the command's.
+
+    Ports are chosen freely, so that several runs go side by side; the command finds them in its
+    environment.
+    """
     suite_options = _options(
-        project_dir, firestore, only, allow_real_project_id=allow_real_project_id
+        project_dir,
+        firestore,
+        only,
+        allow_real_project_id=allow_real_project_id,
+        keep_ports=keep_ports,
     )
     with EmulatorSuite(suite_options) as suite:
         suite.wait_until_ready()

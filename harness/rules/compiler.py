@@ -195,6 +195,10 @@ class Compiler(CallCompiler):
                         segments.append(value)
                     elif isinstance(value, RulesPath):
                         segments.extend(value.segments)
+                    elif type(value) is int:
+                        # Source: inferred from a public app whose own rules tests look a document
+                        # up by a number (ikk5515/QuickMemo: quickLoginKeys/$(quickKey)).
+                        segments.append(str(value))
                     else:
                         raise _interpolation_error(value, span)
                 else:

@@ -2,10 +2,65 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.rules import lexer
 from harness.rules.lexer import tokenize
+from harness.rules.ruleset import load_ruleset
+from harness.source import SourceText
+from tests.rules.corpus import condition_ruleset
+from tests.rules.expressions import fragments
+
+# All that begins, ends or breaks off a path, a comment or an interpolation, besides what rules are
+# made of.
+_soup = st.lists(
+    fragments
+    | st.sampled_from(
+        [
+            *("/a/*", "/*", "*", "*/", "//", "/a//", "/$(", "$", "$(a)/", "/{a=**}/*", "/{", "}/"),
+            *(
+                "/(default)",
+                "(default)",
+                "/(",
+                "..",
+                "1/",
+                "1/*",
+                "\f",
+                "\r",
+                "\0",
+                "\u00a0",
+                "\ud800",
+            ),
+        ]
+    ),
+    max_size=60,
+).map("".join)
+
+
+@contextmanager
+def ended_within(seconds: float) -> Iterator[None]:
+    """Break a loop that does not end: a hang should fail as a test, and not stop the suite."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise AssertionError(f"Not read within {seconds} s.")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def kinds(text: str) -> list[tuple[str, str]]:
@@ -92,6 +147,35 @@ def test_what_cannot_be_read_is_one_bad_token_at_its_place(
 ) -> None:
     last = tokenize(text)[-1]
     assert (last.kind, last.start, last.text) == (lexer.BAD, start, problem)
+
+
+@given(_soup)
+def test_every_token_takes_text_until_the_end(text: str) -> None:
+    with ended_within(20):
+        tokens = tokenize(text)
+    assert tokens[-1].kind in (lexer.END, lexer.BAD)
+    assert all(token.kind not in (lexer.END, lexer.BAD) for token in tokens[:-1])
+    position = 0
+    for token in tokens[:-1]:
+        assert position <= token.start < token.end
+        position = token.end
+    assert position <= tokens[-1].start <= tokens[-1].end <= len(text)
+
+
+@given(_soup)
+def test_any_text_is_read_to_an_end(text: str) -> None:
+    with ended_within(20):
+        for whole in (text, condition_ruleset(text)):
+            loaded = load_ruleset(SourceText("firestore.rules", whole))
+            assert loaded.ruleset is not None or loaded.issues
+
+
+@pytest.mark.parametrize(
+    "text", ["/a/*", "/a/* b */", "4/*", "/$(a)/*", "/{x=**}/*", "/*", "/a/**"]
+)
+def test_a_comment_behind_a_path_is_read_to_an_end(text: str) -> None:
+    with ended_within(20):
+        assert tokenize(text)[-1].kind in (lexer.END, lexer.BAD)
 
 
 def test_spans_count_code_points() -> None:

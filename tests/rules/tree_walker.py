@@ -122,6 +122,8 @@ class Walker:
                         segments.extend(value.segments)
                     elif isinstance(value, str):
                         segments.append(value)
+                    elif type(value) is int:
+                        segments.append(str(value))
                     else:
                         raise RulesError("Unsupported operation error.")
                 case nodes.WildcardSegment(name=name) | nodes.RecursiveWildcard(name=name):
