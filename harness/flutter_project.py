@@ -45,6 +45,8 @@ def find_flutter_folder(project: Path, flutter_folder: str | None = None) -> Pat
         return chosen
     found = [path for path in (project, *_folders_below(project)) if (path / _PUBSPEC).is_file()]
     apps = [path for path in found if (path / "lib").is_dir()]
+    # A package's example/ is about the package: it is not another app of the project.
+    apps = [app for app in apps if app.name != "example" or app.parent not in apps]
     if not apps:
         raise EnvironmentLacking(
             f"no Flutter app was found below {project}",

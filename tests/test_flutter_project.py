@@ -42,6 +42,19 @@ def test_several_apps_must_be_told_apart(tmp_path: Path) -> None:
     assert read_client_contract(tmp_path, "admin").queries
 
 
+def test_the_example_of_a_package_is_not_another_app(tmp_path: Path) -> None:
+    make_app(tmp_path)
+    make_app(tmp_path / "example")
+    assert find_flutter_folder(tmp_path) == tmp_path
+
+
+def test_an_app_beside_the_back_end_can_be_chosen(tmp_path: Path) -> None:
+    make_app(tmp_path)
+    (tmp_path / "firebase").mkdir()
+    (query,) = read_client_contract(tmp_path / "firebase", "..").queries
+    assert query.position.file_name == "../lib/main.dart"
+
+
 def test_a_chosen_folder_without_an_app_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no lib folder"):
         read_client_contract(tmp_path, "app")

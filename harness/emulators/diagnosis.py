@@ -22,6 +22,7 @@ _LOAD_FAILED = "Failed to load function definition from source:"
 _FRAME = re.compile(r"(?:\(|at |file://|^)(/[^\s():]+):(\d+)(?::(\d+))?\)?")
 _ERROR_LINE = re.compile(r"\b(\w*(?:Error|Exception)): (.+)")
 _MISSING_MODULE = re.compile(r"Cannot find (?:module|package) '([^']+)'")
+_OLD_SDK = re.compile(r"old version of firebase-functions SDK \(([\d.]+)\)[^>]*>=([\d.]+\d)")
 _NOT_BUILT = re.compile(r"(\S+) does not exist, can't deploy Cloud Functions")
 _EMULATOR_EXITED = re.compile(r"(\w[\w ]*? Emulator) has exited with code: (\d+)")
 _FIREBASE_ERROR = re.compile(r"^Error: (.+)$")
@@ -76,10 +77,18 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
     not_built = next((found for text in around if (found := _NOT_BUILT.search(text))), None)
     if not_built is not None:
         # firebase-tools names it from the folder of the run's own firebase.json.
-        entry = re.sub(r"^(?:\.\./)+", "", not_built.group(1))
+        entry = folder / not_built.group(1).rpartition(f"/{folder.name}/")[2]
         return SuiteFailed(
-            f"functions do not load: {entry}, which their package.json calls main, does not exist",
+            f"functions do not load: {entry}, which package.json calls main, does not exist",
             fix=f"run: npm run build  (in {folder}); first, if it lacks node_modules: npm install",
+            log_tail=tail,
+        )
+    old = next((found for text in around if (found := _OLD_SDK.search(text))), None)
+    if old is not None:
+        return SuiteFailed(
+            f"functions do not load: firebase-functions {old.group(1)} in {folder} is too old for "
+            "firebase-tools",
+            fix=f"run: npm install firebase-functions@^{old.group(2)}  (in {folder})",
             log_tail=tail,
         )
     missing = next((found for text in around if (found := _MISSING_MODULE.search(text))), None)
@@ -87,7 +96,7 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
     if missing is not None and not missing.group(1).startswith((".", "/")):
         return SuiteFailed(
             f'functions do not load: the package "{missing.group(1)}" is not installed',
-            fix=f"run: npm ci  (in {folder}); if package.json lacks it: npm install "
+            fix=f"run: npm install  (in {folder}); if package.json lacks it: npm install "
             f"{missing.group(1)}",
             at=at,
             log_tail=tail,
@@ -95,7 +104,7 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
     if any("Couldn't find firebase-functions package" in text for text in around):
         return SuiteFailed(
             f"functions do not load: firebase-functions is not installed in {folder}",
-            fix=f"run: npm ci  (in {folder})",
+            fix=f"run: npm install  (in {folder})",
             log_tail=tail,
         )
     error = next(
@@ -120,11 +129,7 @@ def _folder_in(lines: Sequence[str], folders: Sequence[Path]) -> Path:
     """The functions folder that the lines are about: the only one, or the one they name."""
     if len(folders) == 1:
         return folders[0]
-    named = [
-        folder
-        for folder in folders
-        if any(re.search(rf"[/\s(]{re.escape(folder.name)}[/\s:)]", line) for line in lines)
-    ]
+    named = [folder for folder in folders if any(f"/{folder.name}/" in line for line in lines)]
     return named[0] if len(named) == 1 else Path("functions")
 
 

@@ -26,6 +26,8 @@ _LIMIT_BYTES = 4_000_000
 SERVICES = ("auth", "functions", "firestore", "storage", "database", "pubsub")
 # Started by firebase-tools together with Functions, never alone.
 WITH_FUNCTIONS = ("eventarc", "tasks")
+# What else firebase.json can configure an emulator for: started when asked for, or never.
+_LEFT_OUT = ("database", "pubsub", "hosting", "apphosting", "dataconnect", "extensions")
 # Not a service: ports that a run needs besides.
 _WEBSOCKET = "firestore.websocket"
 
@@ -274,6 +276,9 @@ class _Rewriting:
             written["functions"], functions_dirs = self._functions()
         if "database" in services:
             written["database"] = self._database()
+        left_out = [n for n in _LEFT_OUT if n not in services and self._config.configures(n)]
+        if left_out:
+            self._notes.append(f"of firebase.json these are not started: {', '.join(left_out)}")
         firebaserc = {"projects": {}, "targets": {self._project_id: self._targets}}
         return PrivateConfig(written, firebaserc, files, functions_dirs, tuple(self._notes))
 

@@ -22,7 +22,6 @@ from harness.flutter.contract import (
     ClientObject,
     ClientOrder,
     ClientQuery,
-    ClientValue,
     NotUnderstood,
     Placeholder,
     QueryRun,
@@ -44,65 +43,35 @@ from harness.flutter.dart import (
     Step,
     Text,
 )
+from harness.flutter.names import (
+    DOCUMENT_OPERATIONS,
+    ROW_CALLS,
+    ROW_PROPERTIES,
+    SAME_QUERY,
+    STORAGE_OPERATIONS,
+    WHERE_OPERATORS,
+    closures,
+    is_reference,
+    last_name,
+    name_of,
+)
+from harness.flutter.targets import (
+    DatabaseTarget,
+    DocumentTarget,
+    FunctionsTarget,
+    Lost,
+    ObjectTarget,
+    QueryTarget,
+    Row,
+    Target,
+    document_of,
+    is_in_group,
+    is_open,
+)
+from harness.flutter.texts import TextReader
 
 _MAX_ALTERNATIVES = 8
 _MAX_DEPTH = 12
-
-_WHERE_OPERATORS = {
-    "isEqualTo": "EQUAL",
-    "isNotEqualTo": "NOT_EQUAL",
-    "isLessThan": "LESS_THAN",
-    "isLessThanOrEqualTo": "LESS_THAN_OR_EQUAL",
-    "isGreaterThan": "GREATER_THAN",
-    "isGreaterThanOrEqualTo": "GREATER_THAN_OR_EQUAL",
-    "arrayContains": "ARRAY_CONTAINS",
-    "arrayContainsAny": "ARRAY_CONTAINS_ANY",
-    "whereIn": "IN",
-    "whereNotIn": "NOT_IN",
-    "isNull": "IS_NULL",
-}
-_SAME_QUERY = frozenset(
-    {"withConverter", "startAfterDocument", "startAtDocument", "endBeforeDocument"}
-    | {"endAtDocument", "startAfter", "startAt", "endBefore", "endAt"}
-)
-_DOCUMENT_OPERATIONS = {
-    "get": "get",
-    "snapshots": "listen",
-    "set": "set",
-    "update": "update",
-    "delete": "delete",
-}
-_STORAGE_OPERATIONS = {
-    "putData": "create",
-    "putFile": "create",
-    "putString": "create",
-    "putBlob": "create",
-    "getData": "get",
-    "getDownloadURL": "get",
-    "getMetadata": "get",
-    "writeToFile": "get",
-    "updateMetadata": "update",
-    "delete": "delete",
-    "list": "list",
-    "listAll": "list",
-}
-# What Firebase's own classes have: never taken for a member of the app with the same name.
-_FIREBASE_NAMES = (
-    frozenset({"collection", "collectionGroup", "doc", "add", "where", "orderBy", "limit", "ref"})
-    | {"limitToLast", "count", "aggregate", "httpsCallable", "child", "instance", "instanceFor"}
-    | {"call", "then", "map", "listen", "forEach", "toList", "first", "last", "docs", "data"}
-    | _SAME_QUERY
-    | frozenset(_DOCUMENT_OPERATIONS)
-    | frozenset(_STORAGE_OPERATIONS)
-)
-_ROW_PROPERTIES = frozenset(
-    {"docs", "doc", "docChanges", "first", "last", "single", "firstOrNull", "lastOrNull"}
-    | {"singleOrNull", "reversed"}
-)
-_ROW_CALLS = frozenset(
-    {"where", "toList", "take", "skip", "firstWhere", "lastWhere", "elementAt", "timeout"}
-    | {"handleError", "skipWhile", "takeWhile", "distinct", "asBroadcastStream"}
-)
 
 
 def read_contract(files: Iterable[DartFile]) -> ClientContract:
@@ -110,51 +79,7 @@ def read_contract(files: Iterable[DartFile]) -> ClientContract:
     return _Reader(tuple(files)).read()
 
 
-@dataclass(frozen=True, slots=True)
-class _Database:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Functions:
-    region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Object:
-    segments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    segments: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Query:
-    segments: tuple[str, ...]
-    is_collection_group: bool = False
-    filters: tuple[ClientFilter, ...] = ()
-    orders: tuple[ClientOrder, ...] = ()
-    limit: int | Placeholder | None = None
-    is_aggregation: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What a read gives: a snapshot, or the snapshots in one, of documents at this path."""
-
-    segments: tuple[str, ...]
-    is_collection_group: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """A query that could not be followed and has been listed as such: it is not listed again."""
-
-
-_Target: TypeAlias = "_Database | _Functions | _Object | _Document | _Query | _Row | _Lost"
-_Targets: TypeAlias = "tuple[_Target, ...]"
+_Targets: TypeAlias = "tuple[Target, ...]"
 _Scope: TypeAlias = "dict[str, _Targets]"
 
 
@@ -167,27 +92,20 @@ class _Found:
     not_understood: dict[NotUnderstood, None] = field(default_factory=dict)
 
 
-class _Reader:
+class _Reader(TextReader):
     """Walks each member once with recording on; members that it looks up are read silently."""
 
     def __init__(self, files: tuple[DartFile, ...]) -> None:
+        super().__init__(files)
         self.files = files
-        self.members: dict[tuple[str | None, str], Member] = {}
-        for file in files:
-            for member in file.members:
-                self.members.setdefault((member.owner, member.name), member)
-        self.owners = {owner for owner, _ in self.members if owner is not None}
-        self.owners_of: dict[str, list[str | None]] = {}
-        for owner, name in self.members:
-            self.owners_of.setdefault(name, []).append(owner)
+        self.file_names = [file.file_name for file in files]
         self.returned: dict[tuple[str | None, str], _Targets] = {}
-        # The member that is walked; what its parameters are where a call is followed into it.
+        self.returned_for: dict[tuple[object, ...], _Targets] = {}
+        # The member that is walked.
         self.member: Member | None = None
-        self.bound: dict[str, str] = {}
         self.calls: dict[tuple[str | None, str], list[dict[str, str]]] = {}
         self.waiting: dict[tuple[str | None, str], list[NotUnderstood]] = {}
         self.found = _Found()
-        self.owner: str | None = None
         self.depth = 0
         self.is_recording = False
 
@@ -197,7 +115,7 @@ class _Reader:
                 self.found.not_understood[NotUnderstood(position, "this is not Dart")] = None
             for member in file.members:
                 self.owner, self.member = member.owner, member
-                self.is_recording = True
+                self.is_recording, self.bound = True, {}
                 self._run(member.steps, {})
         self._follow_callers()
         found = self.found
@@ -206,8 +124,12 @@ class _Reader:
             documents=tuple(found.documents),
             callables=tuple(found.callables),
             objects=tuple(found.objects),
-            not_understood=tuple(found.not_understood),
+            not_understood=tuple(sorted(found.not_understood, key=self._order)),
         )
+
+    def _order(self, found: NotUnderstood) -> tuple[int, int, int]:
+        at = found.position
+        return self.file_names.index(at.file_name), at.line, at.column or 0
 
     def _follow_callers(self) -> None:
         """Walk members whose paths are parameters once for each call of them."""
@@ -232,9 +154,20 @@ class _Reader:
                 name = step.name.removeprefix("this.")
                 kept = () if step.is_declaration else scope.get(name, ())
                 scope[name] = _union(kept, targets)
+                self._keep_text(name, step)
             else:
                 assert isinstance(step, Evaluate)
         return returned
+
+    def _keep_text(self, name: str, step: Assign) -> None:
+        """Remember `final path = 'users/$uid';`. A variable that is set again has no fixed text."""
+        text: str | None = None
+        if step.is_declaration:
+            is_text = isinstance(step.value, Text)
+            text = self.words(step.value) if is_text else self.known_text(step.value)
+        self.bound = {key: kept for key, kept in self.bound.items() if key != name}
+        if text is not None:
+            self.bound[name] = text
 
     def _follow(self, value: Expression, scope: _Scope) -> _Targets:
         match value:
@@ -281,20 +214,18 @@ class _Reader:
     def _called_member(self, owner: str | None, name: str, arguments: Arguments) -> _Targets:
         """What the app's own function returns for these arguments."""
         targets = self._member(owner, name)
-        if self.depth < _MAX_DEPTH and any(map(_is_open, targets)):
-            member = self.members[(owner, name)]
-            return self._returned(member, self._bindings(member, arguments))
-        return targets
-
-    def _bindings(self, member: Member, arguments: Arguments) -> dict[str, str]:
-        given = [*zip(member.parameters, arguments.positional, strict=False)]
-        given += [*arguments.named.items()]
-        return {name: self._words(value) for name, value in given if name in member.parameters}
-
-    def _only_owner(self, name: str) -> tuple[str | None] | None:
-        """The class with a member of this name, in a tuple; None if there is not exactly one."""
-        owners = self.owners_of.get(name, ())
-        return (owners[0],) if len(owners) == 1 and name not in _FIREBASE_NAMES else None
+        if self.depth >= _MAX_DEPTH or not any(map(is_open, targets)):
+            return targets
+        member = self.members[(owner, name)]
+        bound = self.bindings(member, arguments)
+        key = (owner, name, *sorted(bound.items()))
+        if key not in self.returned_for:
+            if member in self.inside:
+                return targets
+            self.inside.append(member)
+            self.returned_for[key] = self._returned(member, bound)
+            self.inside.pop()
+        return self.returned_for[key]
 
     def _chain(self, head: Expression, links: tuple[Link, ...], scope: _Scope) -> _Targets:
         targets, at = self._head(head, links, scope)
@@ -307,8 +238,8 @@ class _Reader:
                 continue
             if called:
                 arguments = links[at + 1].arguments or Arguments()
-                self._arguments(arguments, scope, tuple(t for t in targets if isinstance(t, _Row)))
-                receiver = links[at - 1].name if at else _name_of(head)
+                self._arguments(arguments, scope, tuple(t for t in targets if isinstance(t, Row)))
+                receiver = links[at - 1].name if at else name_of(head)
                 targets = self._call(targets, link, arguments, scope, receiver or "")
                 at += 2
             else:
@@ -338,11 +269,11 @@ class _Reader:
             return self._call((), link, arguments, scope, ""), 1
         match head.text:
             case "FirebaseFirestore":
-                return (_Database(),), 1
+                return (DatabaseTarget(),), 1
             case "FirebaseFunctions":
-                return (_Functions(self._region(links)),), 1
+                return (FunctionsTarget(self._region(links)),), 1
             case "FirebaseStorage":
-                return (_Object(),), 1
+                return (ObjectTarget(),), 1
         return self._own(head.text, first.arguments if first.name is None else None), 0
 
     def _is_unowned(self, name: str) -> bool:
@@ -360,13 +291,13 @@ class _Reader:
         member = self.members.get((owner, name))
         if member is None or arguments is None or not member.parameters or not self.is_recording:
             return
-        self.calls.setdefault((owner, name), []).append(self._bindings(member, arguments))
+        self.calls.setdefault((owner, name), []).append(self.bindings(member, arguments))
 
     def _region(self, links: tuple[Link, ...]) -> str | None:
         for link in links[:2]:
             region = link.arguments.named.get("region") if link.arguments else None
             if region is not None:
-                return self._words(region)
+                return self.words(region)
         return None
 
     def _arguments(self, arguments: Arguments, scope: _Scope, rows: _Targets = ()) -> None:
@@ -383,14 +314,16 @@ class _Reader:
 
     def _property(self, targets: _Targets, name: str) -> _Targets:
         if name in {"reference", "instance"}:
-            return tuple(_document_of(t) for t in targets if not _is_in_group(t))
+            return tuple(document_of(t) for t in targets if not is_in_group(t))
         if name == "parent":
-            return tuple(_Query(t.segments[:-1]) for t in targets if isinstance(t, _Document))
-        if name in _ROW_PROPERTIES:
-            return tuple(t for t in targets if isinstance(t, _Row))
-        owner = self._only_owner(name)
+            return tuple(
+                QueryTarget(t.segments[:-1]) for t in targets if isinstance(t, DocumentTarget)
+            )
+        if name in ROW_PROPERTIES:
+            return tuple(t for t in targets if isinstance(t, Row))
+        owner = self.only_owner(name)
         # `FirebaseFirestore.instance.users`, `repository.users`
-        if owner is not None and all(isinstance(t, _Database) for t in targets):
+        if owner is not None and all(isinstance(t, DatabaseTarget) for t in targets):
             return self._member(owner[0], name)
         return ()
 
@@ -398,15 +331,17 @@ class _Reader:
         self, targets: _Targets, link: Link, arguments: Arguments, scope: _Scope, receiver: str
     ) -> _Targets:
         name = link.name or ""
-        owner = self._only_owner(name)
-        if owner is not None and not any(isinstance(t, _Query | _Document) for t in targets):
+        owner = self.only_owner(name)
+        if owner is not None and not any(
+            isinstance(t, QueryTarget | DocumentTarget) for t in targets
+        ):
             self._note_call(owner[0], name, arguments)
             return self._called_member(owner[0], name, arguments)
         if owner is not None:
             self._record_problem(
                 link, f"{name}(), an extension of Firestore's own, is not followed"
             )
-            return (_Lost(),)
+            return (Lost(),)
         if not targets:
             return self._call_on_unknown(link, name, arguments, scope, receiver)
         return _union(*(self._call_on(t, link, name, arguments) for t in targets))
@@ -417,32 +352,32 @@ class _Reader:
         """A call whose receiver was not followed: a parameter, a transaction, another package."""
         first = arguments.positional[0] if arguments.positional else None
         if name in {"collection", "collectionGroup"} and len(arguments.positional) == 1:
-            return self._call_on(_Database(), link, name, arguments)
-        if name == "doc" and arguments.positional and len(self._path(arguments.positional[0])) > 1:
-            return self._call_on(_Database(), link, name, arguments)
+            return self._call_on(DatabaseTarget(), link, name, arguments)
+        if name == "doc" and arguments.positional and len(self.path(arguments.positional[0])) > 1:
+            return self._call_on(DatabaseTarget(), link, name, arguments)
         if name == "httpsCallable":
-            return self._call_on(_Functions(), link, name, arguments)
+            return self._call_on(FunctionsTarget(), link, name, arguments)
         if name == "ref" and len(arguments.positional) == 1:
-            return self._call_on(_Object(), link, name, arguments)
+            return self._call_on(ObjectTarget(), link, name, arguments)
         if name in {"get", "set", "update", "delete"} and arguments.positional:
             # transaction.get(ref), batch.set(ref, data)
             targets = self._silently(arguments.positional[0], scope)
-            documents = [target for target in targets if isinstance(target, _Document)]
+            documents = [target for target in targets if isinstance(target, DocumentTarget)]
             for document in documents:
                 self._record_document(link, name, document)
-            if not documents and _is_reference(_last_name(arguments.positional[0])):
+            if not documents and is_reference(last_name(arguments.positional[0])):
                 self._record_problem(link, f"which document {name}() is given is not followed")
-        if name in _DOCUMENT_OPERATIONS and _is_reference(receiver):
+        if name in DOCUMENT_OPERATIONS and is_reference(receiver):
             self._record_problem(
                 link, f"which document {receiver}.{name}() is about is not followed"
             )
         elif name == "snapshots" and first is None:
             self._record_problem(link, "what snapshots() listens to is not followed")
-        elif (name == "where" and arguments.named.keys() & _WHERE_OPERATORS.keys()) or (
+        elif (name == "where" and arguments.named.keys() & WHERE_OPERATORS.keys()) or (
             name == "orderBy" and isinstance(first, Text)
         ):
             self._record_problem(link, f"the collection of this {name}() is not followed")
-            return (_Lost(),)
+            return (Lost(),)
         elif name in {"putFile", "putData", "putString", "getDownloadURL"} and receiver != "ref":
             self._record_problem(link, f"the Storage object of this {name}() is not followed")
         elif name in {"watch", "read"} and isinstance(first, Name):
@@ -450,74 +385,77 @@ class _Reader:
         return ()
 
     def _provided(self, name: str) -> _Targets:
-        """What a Riverpod provider gives: `final users = Provider((ref) => db.collection('users'))`.
+        """What a Riverpod provider gives: `final users = Provider((ref) => db.collection('u'))`.
 
         Source: API reference of the package riverpod, Provider.
         """
         member = self.members.get((None, name))
         if member is None or self.depth >= _MAX_DEPTH:
             return ()
-        steps = (step for closure in _closures(member) for step in closure.steps)
+        steps = (step for closure in closures(member) for step in closure.steps)
         return self._returned(replace(member, steps=tuple(steps)), {})
 
-    def _call_on(self, target: _Target, link: Link, name: str, arguments: Arguments) -> _Targets:
+    def _call_on(self, target: Target, link: Link, name: str, arguments: Arguments) -> _Targets:
         first = arguments.positional[0] if arguments.positional else None
         match target:
-            case _Database():
+            case DatabaseTarget():
                 return self._call_on_database(link, name, first)
-            case _Functions(region):
+            case FunctionsTarget(region):
                 if name == "httpsCallable" and first is not None:
                     self._record_callable(link, first, region)
                 return (target,) if name == "instanceFor" else ()
-            case _Object(segments):
+            case ObjectTarget(segments):
                 return self._call_on_object(target, link, name, segments, first)
-            case _Document(segments):
+            case DocumentTarget(segments):
                 if name == "collection" and first is not None:
-                    return (_Query((*segments, *self._path(first))),)
-                if name in _DOCUMENT_OPERATIONS:
+                    return (QueryTarget((*segments, *self.path(first))),)
+                if name in DOCUMENT_OPERATIONS:
                     self._record_document(link, name, target)
-                    return (_Row(segments),) if name in {"get", "snapshots"} else ()
+                    return (Row(segments),) if name in {"get", "snapshots"} else ()
                 return (target,) if name == "withConverter" else ()
-            case _Row():
-                return (target,) if name in _ROW_CALLS else ()
-            case _Lost():
-                is_query = name in _SAME_QUERY or name in {"where", "orderBy", "limit", "count"}
+            case Row():
+                return (target,) if name in ROW_CALLS else ()
+            case Lost():
+                is_query = name in SAME_QUERY or name in {"where", "orderBy", "limit", "count"}
                 return (target,) if is_query else ()
-            case _Query():
+            case QueryTarget():
                 return self._call_on_query(target, link, name, arguments, first)
 
     def _call_on_database(self, link: Link, name: str, first: Expression | None) -> _Targets:
         if first is None:
-            return (_Database(),) if name == "instanceFor" else ()
+            return (DatabaseTarget(),) if name == "instanceFor" else ()
         if name == "collection":
-            return (_Query(self._path(first)),)
+            return (QueryTarget(self.path(first)),)
         if name == "collectionGroup":
-            return (_Query(self._path(first), is_collection_group=True),)
+            return (QueryTarget(self.path(first), is_collection_group=True),)
         if name == "doc":
-            return (_Document(self._path(first)),)
+            return (DocumentTarget(self.path(first)),)
         return ()
 
     def _call_on_object(
         self,
-        target: _Object,
+        target: ObjectTarget,
         link: Link,
         name: str,
         segments: tuple[str, ...],
         first: Expression | None,
     ) -> _Targets:
         if name in {"ref", "child"}:
-            added = self._path(first) if first is not None else ()
-            return (_Object((*segments, *added)),)
-        if name in _STORAGE_OPERATIONS and segments:
-            if self.is_recording:
-                operation = _STORAGE_OPERATIONS[name]
+            added = self.path(first) if first is not None else ()
+            return (ObjectTarget((*segments, *added)),)
+        if name in STORAGE_OPERATIONS and segments:
+            parameters = self.member.parameters if self.member is not None else ()
+            if segments in [(f"{{{name}}}",) for name in parameters]:
+                self._record_open_path(link, "Storage object", segments)
+            elif self.is_recording:
+                operation = STORAGE_OPERATIONS[name]
                 self.found.objects[ClientObject(link.position, operation, segments)] = None
             return ()
         return (target,) if name == "instanceFor" else ()
 
     def _call_on_query(
         self,
-        query: _Query,
+        query: QueryTarget,
         link: Link,
         name: str,
         arguments: Arguments,
@@ -525,29 +463,29 @@ class _Reader:
     ) -> _Targets:
         match name:
             case "doc" if not query.filters and not query.is_collection_group:
-                added = self._path(first) if first is not None else ("{id}",)
-                return (_Document((*query.segments, *added)),)
+                added = self.path(first) if first is not None else ("{id}",)
+                return (DocumentTarget((*query.segments, *added)),)
             case "where" if first is not None:
                 filters = tuple(self._filters(first, arguments, link))
                 return (replace(query, filters=(*query.filters, *filters)),)
             case "orderBy" if first is not None:
                 descending = arguments.named.get("descending") == Literal(True)
-                order = ClientOrder(self._words(first), descending)
+                order = ClientOrder(self.words(first), descending)
                 return (replace(query, orders=(*query.orders, order)),)
             case "limit" | "limitToLast" if first is not None:
-                limit = self._value(first)
-                kept = limit if isinstance(limit, int) else Placeholder(self._placeholder(first))
+                limit = self.value(first)
+                kept = limit if isinstance(limit, int) else Placeholder(self.placeholder(first))
                 return (replace(query, limit=kept),)
             case "count" | "aggregate":
                 return (replace(query, is_aggregation=True),)
             case "add":
-                document = _Document((*query.segments, "{id}"))
+                document = DocumentTarget((*query.segments, "{id}"))
                 self._record_document(link, "set", document)
                 return (document,)
             case "get" | "snapshots":
                 self._record_query(link, name, query)
-                return (_Row((*query.segments, "{id}"), query.is_collection_group),)
-            case _ if name in _SAME_QUERY:
+                return (Row((*query.segments, "{id}"), query.is_collection_group),)
+            case _ if name in SAME_QUERY:
                 return (query,)
         return ()
 
@@ -570,18 +508,18 @@ class _Reader:
                 self._record_problem(link, "a Filter kept elsewhere is not followed yet")
                 return
         for label, value in arguments.named.items():
-            operator = _WHERE_OPERATORS.get(label)
+            operator = WHERE_OPERATORS.get(label)
             if operator is None:
                 self._record_problem(link, f"where(…, {label}:) is not known")
                 continue
             if operator == "IS_NULL" and value == Literal(False):
                 operator = "IS_NOT_NULL"
-            yield ClientFilter(self._words(first), operator, self._value(value))
+            yield ClientFilter(self.words(first), operator, self.value(value))
 
-    def _record_query(self, link: Link, name: str, query: _Query) -> None:
+    def _record_query(self, link: Link, name: str, query: QueryTarget) -> None:
         if not self.is_recording:
             return
-        if _is_open(query) or len(query.segments) % 2 == 0:
+        if is_open(query) or len(query.segments) % 2 == 0:
             self._record_open_path(link, "collection", query.segments)
             return
         if query.is_aggregation:
@@ -599,16 +537,16 @@ class _Reader:
         )
         self.found.queries[found] = None
 
-    def _record_document(self, link: Link, name: str, document: _Document) -> None:
-        if _is_open(document) or len(document.segments) % 2:
+    def _record_document(self, link: Link, name: str, document: DocumentTarget) -> None:
+        if is_open(document) or len(document.segments) % 2:
             self._record_open_path(link, "document", document.segments)
         elif self.is_recording:
-            operation = _DOCUMENT_OPERATIONS[name]
+            operation = DOCUMENT_OPERATIONS[name]
             found = ClientDocument(link.position, operation, document.segments)
             self.found.documents[found] = None
 
     def _record_callable(self, link: Link, name: Expression, region: str | None) -> None:
-        words = self._words(name)
+        words = self.words(name)
         if words.startswith("{"):
             self._record_problem(link, f"the callable's name {words} is not fixed")
         elif self.is_recording:
@@ -636,176 +574,9 @@ class _Reader:
         self.is_recording = recording
         return targets
 
-    def _path(self, value: Expression) -> tuple[str, ...]:
-        return tuple(part for part in self._words(value).split("/") if part)
-
-    def _words(self, value: Expression) -> str:
-        """A string expression's text, with `{name}` for what only the running app knows."""
-        match value:
-            case Text(parts):
-                return "".join(p if isinstance(p, str) else self._words(p) for p in parts)
-            case Literal(number):
-                return str(number)
-            case Name(text) if text in self.bound:
-                return self.bound[text]
-            case _:
-                constant = self._constant(value) or self._built_text(value)
-                return constant if constant is not None else f"{{{self._placeholder(value)}}}"
-
-    def _value(self, value: Expression) -> ClientValue:
-        match value:
-            case Literal(literal):
-                return literal
-            case Text(parts):
-                words = self._words(value)
-                fixed = all(isinstance(part, str) for part in parts)
-                return words if fixed else Placeholder(words.strip("{}"))
-            case Compound(parts) if parts:
-                return tuple(self._value(part) for part in parts)
-            case _ if (name := _enum_value_name(value)) is not None:
-                return name
-            case _:
-                member = self._constant_member(value)
-                if member is not None and isinstance(member.steps[0].value, Literal):
-                    return member.steps[0].value.value
-                constant = self._constant(value)
-                return constant if constant is not None else Placeholder(self._placeholder(value))
-
-    def _constant(self, value: Expression) -> str | None:
-        member = self._constant_member(value)
-        if member is None or not isinstance(member.steps[0].value, Text) or self.depth > _MAX_DEPTH:
-            return None
-        self.depth += 1
-        words = self._words(member.steps[0].value)
-        self.depth -= 1
-        return words
-
-    def _built_text(self, value: Expression) -> str | None:
-        """The text that one of the app's functions builds: `FirestorePath.job(uid, id)`."""
-        owner: str | None
-        match value:
-            case Chain(Name(name), (Link(name=None, arguments=Arguments() as arguments),)):
-                owner = self.owner if (self.owner, name) in self.members else None
-            case Chain(
-                Name(head), (Link(name=str(name)), Link(name=None, arguments=Arguments() as a))
-            ):
-                only = self._only_owner(name)
-                owner = head if head in self.owners else only[0] if only else None
-                arguments = a
-            case _:
-                return None
-        member = self.members.get((owner, name))
-        if member is None or self.depth >= _MAX_DEPTH:
-            return None
-        match member.steps:
-            case (Return(Text() | Chain() as returned),):
-                pass
-            case _:
-                return None
-        bound = self._bindings(member, arguments)
-        outer = self.owner, self.bound, self.depth
-        self.owner, self.bound, self.depth = owner, bound, self.depth + 1
-        if isinstance(returned, Text):
-            words: str | None = self._words(returned)
-        else:
-            words = self._built_text(returned)
-        self.owner, self.bound, self.depth = outer
-        return words
-
-    def _constant_member(self, value: Expression) -> Member | None:
-        """The member that an expression names, if all it does is to return one value."""
-        member: Member | None = None
-        match value:
-            case Name(text):
-                member = self.members.get((self.owner, text)) or self.members.get((None, text))
-            case Chain(Name(owner), (Link(name=str(name)), *_)):
-                member = self.members.get((owner, name))
-        if member is None or len(member.steps) != 1 or not isinstance(member.steps[0], Return):
-            return None
-        return member
-
-    def _placeholder(self, value: Expression) -> str:
-        match value:
-            case Name(text):
-                return text
-            case Chain(head, links):
-                names = [link.name for link in links if link.name is not None]
-                # `category.name` is the text of an enum's value: the value is what it is about.
-                if names == ["name"] or not names:
-                    return self._placeholder(head)
-                return names[-2] if names[-1] == "name" else names[-1]
-            case Compound(parts) if parts:
-                return self._placeholder(parts[-1])
-            case _:
-                return "value"
-
 
 def _frozen(call: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(call.items()))
-
-
-def _is_open(target: _Target) -> bool:
-    """Whether a collection's id in the path is not fixed."""
-    if not isinstance(target, _Query | _Document):
-        return False
-    return any("{" in segment for segment in target.segments[::2])
-
-
-def _is_in_group(target: _Target) -> bool:
-    return isinstance(target, _Row) and target.is_collection_group
-
-
-def _document_of(target: _Target) -> _Target:
-    return _Document(target.segments) if isinstance(target, _Row) else target
-
-
-def _name_of(value: Expression) -> str | None:
-    return value.text if isinstance(value, Name) else _last_name(value)
-
-
-def _last_name(value: Expression) -> str:
-    match value:
-        case Name(text):
-            return text
-        case Chain(_, links):
-            return links[-1].name or ""
-        case Compound(parts) if parts:
-            return _last_name(parts[-1])
-        case _:
-            return ""
-
-
-def _is_reference(name: str) -> bool:
-    """Whether code calls something a document reference; `ref` alone is Riverpod's or Storage's."""
-    return name.endswith(("Ref", "_ref", "reference", "Reference")) and not name.endswith("Pref")
-
-
-def _closures(member: Member) -> Iterator[Closure]:
-    waiting: list[Expression] = [step.value for step in member.steps]
-    while waiting:
-        match waiting.pop(0):
-            case Closure() as closure:
-                yield closure
-                return
-            case Compound(parts):
-                waiting = [*parts, *waiting]
-            case Chain(head, links):
-                given = [link.arguments for link in links if link.arguments is not None]
-                values = [v for a in given for v in (*a.positional, *a.named.values())]
-                waiting = [head, *values, *waiting]
-            case _:
-                pass
-
-
-def _enum_value_name(value: Expression) -> str | None:
-    """The text of `Status.open.name`, which is "open".
-
-    Source: Dart API reference, EnumName.name.
-    """
-    match value:
-        case Chain(Name(enum), (Link(name=str(member), arguments=None), Link(name="name"))):
-            return member if enum[:1].isupper() else None
-    return None
 
 
 def _union(*alternatives: _Targets) -> _Targets:

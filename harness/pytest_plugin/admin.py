@@ -39,6 +39,7 @@ class FirestoreAdmin:
         self._path = f"projects/{self._project}/databases/{quote(database, safe='()')}"
         self._delivered_before = 0
         self._dispatched_before = 0
+        self._failed_before = 0
 
     def clear(self) -> None:
         """Delete every document. The embedded Firestore calls no function for that; others may.
@@ -59,12 +60,14 @@ class FirestoreAdmin:
         if counts is not None:
             self._delivered_before = counts.delivered
             self._dispatched_before = counts.dispatched
+            self._failed_before = counts.failed
 
-    def drain_events(self, timeout_s: float) -> int:
+    def drain_events(self, timeout_s: float, *, failures_allowed: bool) -> int:
         """Wait until every event was delivered and its function has returned; return how many since
         the last time.
 
-        The check fails when the limit comes first.
+        The check fails when the limit comes first, and when a function failed: in production its
+        event would be lost, or tried again and again.
         """
         __tracebackhide__ = True
         counts = self._drain(timeout_s)
@@ -72,6 +75,14 @@ class FirestoreAdmin:
             self._refuse("tell when all events are delivered")
         if not counts.is_drained:
             pytest.fail(f"events are still being handled after {timeout_s:g} s")
+        failed = counts.failed - self._failed_before
+        self._failed_before = counts.failed
+        if failed and not failures_allowed:
+            pytest.fail(
+                f"{failed} {'event was' if failed == 1 else 'events were'} not handled: a function"
+                " threw, or could not be called; functions_log has what it printed"
+                " (drain_events(failures_allowed=True) where that is meant)"
+            )
         delivered = counts.delivered - self._delivered_before
         self._delivered_before = counts.delivered
         return delivered

@@ -262,8 +262,21 @@ def call_function(
         region: str | None = None,
         timeout_s: float = 60.0,
     ) -> Any:
+        from harness.emulators.functions import FunctionsError
+        from harness.pytest_plugin.functions_log import FunctionsLog
+
         token = harness_suite_project.token(as_, claims or {})
-        return functions.call(name, data, token=token, region=region, timeout_s=timeout_s)
+        log = harness_suite_project.suite.log
+        since = FunctionsLog(log) if log is not None else None
+        try:
+            return functions.call(name, data, token=token, region=region, timeout_s=timeout_s)
+        except FunctionsError as error:
+            # The SDK hides from clients what was thrown; whoever reads the report needs it.
+            is_hidden = (error.code, error.message) == ("internal", "INTERNAL")
+            thrown = since.first_error() if is_hidden and since is not None else None
+            if thrown is not None:
+                error.args = (f"{error}; {name} logged: {thrown}",)
+            raise
 
     return call
 
@@ -272,10 +285,16 @@ def call_function(
 def drain_events(
     harness_suite_project: CheckContext, functions: FunctionsEmulator
 ) -> Callable[..., int]:
-    """A function that waits until every event that is due was delivered; returns how many were."""
+    """A function that waits until every event that is due was delivered; returns how many were.
 
-    def drain(timeout_s: float = 30.0) -> int:
-        return harness_suite_project.firestore.drain_events(timeout_s)
+    The check fails if a function failed meanwhile, unless `failures_allowed=True`.
+    """
+
+    def drain(timeout_s: float = 30.0, *, failures_allowed: bool = False) -> int:
+        __tracebackhide__ = True
+        return harness_suite_project.firestore.drain_events(
+            timeout_s, failures_allowed=failures_allowed
+        )
 
     return drain
 

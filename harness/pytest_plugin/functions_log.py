@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 from harness.emulators.diagnosis import plain_lines
+
+_LATE_LINES_S = 1.0
 
 
 class FunctionsLog:
@@ -22,7 +26,33 @@ class FunctionsLog:
         printed = [line for line in plain_lines(text) if line.startswith(">")]
         return [line.removeprefix(">").strip() for line in printed]
 
+    def first_error(self) -> str | None:
+        """Return what the first error logged since says, with the line it came from; None if none.
+
+        firebase-tools copies lines from the function's process to its log: they may come a moment
+        after the function's answer.
+        Source: Cloud Logging, structured logging, `severity` and `message`.
+        """
+        limit = time.monotonic() + _LATE_LINES_S
+        while time.monotonic() < limit:
+            for line in self.lines():
+                if (error := _logged_error(line)) is not None:
+                    return error
+            time.sleep(0.05)
+        return None
+
     @property
     def text(self) -> str:
         """The same as one text."""
         return "\n".join(self.lines())
+
+
+def _logged_error(line: str) -> str | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(entry, dict) or entry.get("severity") != "ERROR":
+        return None
+    said = [part.strip() for part in str(entry.get("message", "")).splitlines() if part.strip()]
+    return " ".join(said[:2]) or None

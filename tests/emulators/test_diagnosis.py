@@ -23,7 +23,20 @@ def test_functions_that_do_not_load(case):
         "problem": failure.problem,
         "at": str(failure.at) if failure.at else None,
         "exit_status": failure.exit_status,
-    } == case["failure"]
+    } == {key: value for key, value in case["failure"].items() if key != "fix"}
+    if "fix" in case["failure"]:
+        assert failure.fix == case["failure"]["fix"]
+
+
+def test_of_several_codebases_the_one_that_the_log_names_is_to_be_built():
+    log = (
+        "⬢  functions: Failed to load function definition from source: FirebaseError: There was an "
+        "error reading ../app/backend/package.json:\n"
+        " ../app/backend/lib/index.js does not exist, can't deploy Cloud Functions\n"
+    )
+    failure = functions_failure(log, [Path("/app/functions"), Path("/app/backend")])
+    assert failure is not None
+    assert "(in /app/backend)" in (failure.fix or "")
 
 
 def test_a_port_that_was_taken_meanwhile_is_named():

@@ -150,6 +150,13 @@ def test_having_no_rules_at_all_is_said(tmp_path, key):
     assert any("allows everything" in note for note in config.notes)
 
 
+def test_what_firebase_json_has_and_is_not_started_is_said(tmp_path):
+    data = {**_WHOLE, "hosting": {"public": "web"}, "dataconnect": {}, "remoteconfig": {}}
+    config = _rewritten(tmp_path, {**data, "emulators": {"pubsub": {"port": 8085}}})
+    assert "of firebase.json these are not started: pubsub, hosting, dataconnect" in config.notes
+    assert not {"hosting", "dataconnect"} & config.firebase_json.keys()
+
+
 def test_overrides_take_the_place_of_the_named_files(tmp_path):
     weak = tmp_path / "weak.rules"
     weak.write_text("")

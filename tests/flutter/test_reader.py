@@ -58,6 +58,20 @@ def test_members_that_need_each_other_end() -> None:
     assert contract == ClientContract((), (), (), (), ())
 
 
+def test_functions_that_call_themselves_end() -> None:
+    contract = contract_of(
+        """
+        String a(String x) => '${a(x)}/${b(x)}/$x';
+        String b(String x) => '${b('$x/y')}/${a(x)}';
+        CollectionReference c(String n) => more ? c('$n/a') : d(n);
+        CollectionReference d(String n) { if (n) { return c(n); } return db.collection(n); }
+        void f(db) { db.collection(a('z')).get(); c('q').get(); d('r').get(); }
+        """
+    )
+    assert {str(query) for query in contract.queries} >= {"r"}
+    assert contract.not_understood
+
+
 @given(st.text(alphabet="(){}.;'\"$=> \nabcollectiondocgetwhere", max_size=200))
 def test_any_text_is_read_without_failing(text: str) -> None:
     contract_of(text)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from harness.pytest_plugin.admin import FirestoreAdmin
 from harness.server.options import ServerOptions
 from harness.server.wire import pb
 from tests.server.running import Project, new_project_id, running_server
@@ -303,3 +304,45 @@ def test_a_quiet_clear_ends_what_was_muted(wired: Project, functions: FunctionsS
     wired.client().document("users/ana").set({"n": 1})
     drain(wired)
     assert len(functions.events) == 1
+
+
+def test_an_event_delivered_again_has_the_id_it_had(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v2(wired, "written", "users/{uid}")
+    before = wired.server.http("POST", "/harness/v1/events:drain").json()["dispatched"]
+    wired.client().document("users/ana").set({"n": 1})
+    drain(wired)
+    answer = wired.server.http("POST", f"/harness/v1/events:redeliver?since={before}")
+    assert answer.json() == {"redelivered": 1}
+    drain(wired)
+    first, second = functions.events
+    assert (first.headers["ce-id"], first.body) == (second.headers["ce-id"], second.body)
+
+
+def test_events_before_the_given_number_are_not_delivered_again(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v2(wired, "written", "users/{uid}")
+    wired.client().document("users/ana").set({"n": 1})
+    drain(wired)
+    count = wired.server.http("POST", "/harness/v1/events:drain").json()["dispatched"]
+    answer = wired.server.http("POST", f"/harness/v1/events:redeliver?since={count}")
+    assert answer.json() == {"redelivered": 0}
+
+
+def test_a_check_that_drains_notices_a_function_that_failed(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v2(wired, "written", "users/{uid}")
+    firestore = FirestoreAdmin(wired.server.host, wired.id, "(default)")
+    firestore.settle(10)
+    functions.status = 500
+    wired.client().document("users/ana").set({"n": 1})
+    with pytest.raises(pytest.fail.Exception, match="1 event was not handled: a function threw"):
+        firestore.drain_events(10, failures_allowed=False)
+    wired.client().document("users/ana").set({"n": 2})
+    assert firestore.drain_events(10, failures_allowed=True) == 0
+    functions.status = 200
+    wired.client().document("users/ana").set({"n": 3})
+    assert firestore.drain_events(10, failures_allowed=False) == 1
