@@ -80,6 +80,17 @@ class ListDocumentsReply:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionQuery:
+    """Find cursors that split a collection group query into at most so many more parts."""
+
+    query: StructuredQuery
+    partition_count: int
+    page_size: int = 0
+    page_token: str = ""
+    read_time: Timestamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ListCollectionIds:
     """Read the ids of the collections below a document or the root."""
 

@@ -34,6 +34,7 @@ from harness.backend.requests import (
     ListCollectionIdsReply,
     ListDocuments,
     ListDocumentsReply,
+    PartitionQuery,
     QueryReply,
     RunAggregation,
     RunQuery,
@@ -52,6 +53,7 @@ from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.listing import parse_order_by
 from harness.firestore.masks import project_fields
 from harness.firestore.missing_index import MissingIndex
+from harness.firestore.partition import PartitionPage
 from harness.firestore.paths import DatabaseName, FieldPath, ResourcePath
 from harness.firestore.planner import QueryPlan
 from harness.firestore.query import Aggregation, StructuredQuery
@@ -196,6 +198,25 @@ class DatabaseService:
             (path, masked(page.documents.get(path), request.mask)) for path in page.paths
         )
         return ListDocumentsReply(documents, page.next_page_token)
+
+    def partition_query(
+        self, request: PartitionQuery, caller: Caller, now: Timestamp, record: RequestRecord
+    ) -> PartitionPage:
+        """Find cursors that split a collection group; rules judge it as the query it splits."""
+        record.collection = query_collection(request.query)
+        at = self._check_read_time(request.read_time, now)
+        judge = self._judge(caller, now, record)
+        if judge is not None:
+            judge.decide_list(request.query)
+        page = self.engine.partition(
+            request.query,
+            request.partition_count,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            at=at,
+        )
+        record.tally.add_cost(page.cost)
+        return page
 
     def list_collection_ids(
         self, request: ListCollectionIds, caller: Caller, now: Timestamp, record: RequestRecord

@@ -20,6 +20,7 @@ from harness.backend.requests import (
     GetDocuments,
     ListCollectionIds,
     ListDocuments,
+    PartitionQuery,
     RunAggregation,
     RunQuery,
 )
@@ -37,7 +38,7 @@ from harness.firestore.paths import (
     parse_parent_name,
 )
 from harness.server import wire
-from harness.server.shell import RequestHeaders, Shell, new_document_id, unimplemented
+from harness.server.shell import RequestHeaders, Shell, new_document_id
 from harness.server.wire import pb
 
 
@@ -259,6 +260,28 @@ class FirestoreRpcs:
             wire.explain_to_proto(reply.explain, duration_s, out.explain_metrics)
         return [out]
 
+    async def partition_query(self, request: Any, headers: RequestHeaders) -> Any:
+        """Find cursors that split a collection group query."""
+        name, parent = parse_parent_name(request.parent)
+        service, caller = self._open(name, headers)
+        operation = PartitionQuery(
+            wire.query_from_proto(parent, request.structured_query),
+            request.partition_count,
+            request.page_size,
+            request.page_token,
+            wire.consistency_from_proto(request).read_time,
+        )
+        page = self._shell.run(
+            service,
+            "PartitionQuery",
+            caller,
+            lambda now, record: service.partition_query(operation, caller, now, record),
+        )
+        out = pb.PartitionQueryResponse(next_page_token=page.next_page_token)
+        for cursor in page.cursors:
+            wire.cursor_to_proto(cursor, out.partitions.add())
+        return out
+
     # --- writes -----------------------------------------------------------------------------------
 
     async def create_document(self, request: Any, headers: RequestHeaders) -> Any:
@@ -358,10 +381,6 @@ class FirestoreRpcs:
         return pb.Empty()
 
     # --- not supported ----------------------------------------------------------------------------
-
-    async def partition_query(self, request: Any, headers: RequestHeaders) -> Any:
-        """Refuse: not supported yet."""
-        raise unimplemented("PartitionQuery")
 
     async def execute_pipeline(self, request: Any, headers: RequestHeaders) -> Any:
         """Refuse, in the words of the standard edition."""

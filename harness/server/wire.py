@@ -505,6 +505,13 @@ def _cursor_from_proto(message: Any) -> Cursor:
     return Cursor(tuple(map(value_from_proto, message.values)), message.before)
 
 
+def cursor_to_proto(cursor: Cursor, out: Any) -> None:
+    """Write a cursor into a message."""
+    out.before = cursor.before
+    for value in cursor.values:
+        value_to_proto(value, out.values.add())
+
+
 def _find_nearest_from_proto(message: Any) -> FindNearest:
     vector = value_from_proto(message.query_vector)
     if not isinstance(vector, Vector):

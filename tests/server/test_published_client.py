@@ -322,6 +322,27 @@ def test_another_database_of_the_project_is_separate(project: Project, db: Any) 
     assert not project.client(database="other").document("c/d").get().exists
 
 
-def test_what_is_not_supported_says_so(db: Any) -> None:
-    with pytest.raises(exceptions.MethodNotImplemented, match="PartitionQuery"):
-        list(db.collection_group("c").get_partitions(2))
+def test_the_parts_of_a_collection_group_are_the_whole(db: Any) -> None:
+    batch = db.batch()
+    for number in range(600):
+        batch.set(db.document(f"parents/p{number % 3}/c/d{number:03}"), {"n": number})
+    batch.commit()
+    parts = list(db.collection_group("c").get_partitions(3))
+    assert len(parts) > 1
+    found = [document.reference.path for part in parts for document in part.query().stream()]
+    assert len(found) == len(set(found)) == 600
+
+
+def test_only_a_whole_collection_group_can_be_split(db: Any) -> None:
+    query = db.collection_group("c").where(filter=firestore.FieldFilter("n", ">", 1))
+    with pytest.raises(ValueError, match="filter"):
+        list(query.get_partitions(2))
+
+
+def test_a_user_who_may_not_list_a_group_may_not_split_it(project: Project) -> None:
+    project.load_rules(
+        "rules_version = '2'; service cloud.firestore { match /databases/{d}/documents {"
+        " match /{path=**}/c/{id} { allow get: if true; } } }"
+    )
+    with pytest.raises(exceptions.PermissionDenied):
+        list(project.as_user("ana").collection_group("c").get_partitions(2))
