@@ -33,7 +33,7 @@ _WEBSOCKET = "firestore.websocket"
 
 
 @dataclass(frozen=True, slots=True)
-class FirebaseConfig:
+class FirebaseJson:
     """firebase.json as read.
 
     Args:
@@ -64,7 +64,7 @@ class FirebaseConfig:
         return dict(settings) if isinstance(settings, dict) else {}
 
 
-def read_firebase_config(project_dir: Path) -> FirebaseConfig:
+def read_firebase_config(project_dir: Path) -> FirebaseJson:
     """Read a project's firebase.json, in which comments are allowed.
 
     Raises:
@@ -90,7 +90,7 @@ def read_firebase_config(project_dir: Path) -> FirebaseConfig:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8", fix="save the file as UTF-8") from error
-    return FirebaseConfig(path, _parse(SourceText(str(path), text)))
+    return FirebaseJson(path, _parse(SourceText(str(path), text)))
 
 
 def _parse(source: SourceText) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _parse(source: SourceText) -> dict[str, Any]:
     return data
 
 
-def choose_services(config: FirebaseConfig, only: Sequence[str] | None) -> tuple[str, ...]:
+def choose_services(config: FirebaseJson, only: Sequence[str] | None) -> tuple[str, ...]:
     """Say which services' emulators a run starts, in firebase-tools' order.
 
     Without `only`: auth, functions, firestore and storage as far as firebase.json has them.
@@ -161,7 +161,7 @@ def port_names(services: Sequence[str], *, logging: bool = True) -> tuple[str, .
     return tuple(names)
 
 
-def configured_ports(config: FirebaseConfig) -> dict[str, int]:
+def configured_ports(config: FirebaseJson) -> dict[str, int]:
     """The ports that firebase.json itself gives, by emulator.
 
     Raises:
@@ -178,7 +178,7 @@ def configured_ports(config: FirebaseConfig) -> dict[str, int]:
     return ports
 
 
-def _port(key: str, value: object, config: FirebaseConfig) -> int:
+def _port(key: str, value: object, config: FirebaseJson) -> int:
     # firebase-tools reads strings of digits too.
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 65536:
@@ -220,7 +220,7 @@ class PrivateConfig:
 
 
 def rewrite_config(
-    config: FirebaseConfig,
+    config: FirebaseJson,
     *,
     folder: Path,
     services: Sequence[str],
@@ -244,7 +244,7 @@ def rewrite_config(
 class _Rewriting:
     def __init__(
         self,
-        config: FirebaseConfig,
+        config: FirebaseJson,
         folder: Path,
         ports: Mapping[str, int],
         project_id: str,

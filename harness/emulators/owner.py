@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from harness.emulators.diagnosis import SuiteFailed, functions_failure
 from harness.emulators.firebase_config import (
-    FirebaseConfig,
+    FirebaseJson,
     RuleFiles,
     choose_services,
     port_names,
@@ -157,7 +157,7 @@ def running_suite(environment: Mapping[str, str], *, default_project: str) -> Ha
     return None if endpoints is None else HandedSuite(endpoints, "attach")
 
 
-def _firestore_files(firebase: FirebaseConfig, options: SuiteOptions) -> RuleFiles:
+def _firestore_files(firebase: FirebaseJson, options: SuiteOptions) -> RuleFiles:
     """The rules and indexes that firebase.json names for Firestore, as the suite would take
     them.
     """
