@@ -81,6 +81,21 @@ class Persona:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesSettings:
+    """`rules:` of harness.yaml: what the security rules are held to.
+
+    Attributes:
+        coverage: Percent of the rules' expressions that checks must evaluate; None: not asked for.
+        mutation_score: Percent of mutants that checks must notice; None: not asked for.
+        lint_off: Names of lint rules that are switched off.
+    """
+
+    coverage: float | None = None
+    mutation_score: float | None = None
+    lint_off: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """harness.yaml.
 
@@ -92,6 +107,7 @@ class Settings:
         budgets: Name -> billed reads, at most.
         flutter_folder: `flutter:`; None: look for a pubspec.yaml.
         personas: Name -> who it is.
+        rules: What the security rules are held to.
     """
 
     workflow_documents: tuple[str, ...] = ()
@@ -101,6 +117,7 @@ class Settings:
     budgets: Mapping[str, int] = field(default_factory=dict)
     flutter_folder: str | None = None
     personas: Mapping[str, Persona] = field(default_factory=dict)
+    rules: RulesSettings = field(default_factory=RulesSettings)
 
 
 _SETTINGS_KEYS = (
@@ -111,6 +128,7 @@ _SETTINGS_KEYS = (
     "budgets",
     "flutter",
     "personas",
+    "rules",
 )
 
 
@@ -149,7 +167,24 @@ def parse_settings(source: SourceText) -> Settings:
             name: _persona(reader, name, node)
             for name, node in reader.mapping(entries["personas"], "personas").items()
         }
+    if "rules" in entries:
+        settings["rules"] = _rules(reader, entries["rules"])
     return Settings(**settings)
+
+
+def _rules(reader: YamlReader, node: Any) -> RulesSettings:
+    """Read `{coverage, mutation_score, lint: {off: [NAME, ...]}}`."""
+    entries = reader.mapping(node, "rules", allowed=("coverage", "mutation_score", "lint"))
+    settings: dict[str, Any] = {
+        name: reader.percent(entries[name], f"rules.{name}")
+        for name in ("coverage", "mutation_score")
+        if name in entries
+    }
+    if "lint" in entries:
+        lint = reader.mapping(entries["lint"], "rules.lint", allowed=("off",))
+        if "off" in lint:
+            settings["lint_off"] = reader.strings(lint["off"], "rules.lint.off")
+    return RulesSettings(**settings)
 
 
 def _persona(reader: YamlReader, name: str, node: Any) -> Persona:

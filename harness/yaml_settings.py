@@ -120,6 +120,14 @@ class YamlReader:
             return (self.path(node, name),)
         return tuple(self.path(entry, f"{name}[{index}]") for index, entry in enumerate(node.value))
 
+    def strings(self, node: yaml.Node, name: str) -> tuple[str, ...]:
+        """Return a list of strings, none of them empty."""
+        if not isinstance(node, yaml.SequenceNode):
+            raise self.error(node, f"{name} is not a list", "write it as [one, two]")
+        return tuple(
+            self.string(entry, f"{name}[{index}]") for index, entry in enumerate(node.value)
+        )
+
     def project_id(self, node: yaml.Node) -> str:
         """Return a project id of the form that Google Cloud has."""
         value = self.string(node, "project_id")

@@ -10,6 +10,7 @@ from harness.config import (
     FirestoreDatabase,
     FunctionsCodebase,
     Persona,
+    RulesSettings,
     Settings,
     StorageBucket,
     parse_firebase_json,
@@ -139,6 +140,7 @@ personas:
   alice:
   admin: {uid: root, claims: {admin: true, teams: [a, b], level: 3, note: null}}
   visitor: {uid: null}
+rules: {coverage: 90, mutation_score: 85.5, lint: {off: [list-reads-documents]}}
 """
     )
     assert found == Settings(
@@ -155,6 +157,7 @@ personas:
             ),
             "visitor": Persona(None),
         },
+        rules=RulesSettings(90.0, 85.5, ("list-reads-documents",)),
     )
 
 
@@ -189,6 +192,9 @@ def test_one_workflow_document_needs_no_list():
         ("coverage_threshold: 101", 1, 21, "not a percentage"),
         ("coverage_threshold: .nan", 1, 21, "not a finite number"),
         ("coverage_threshold: true", 1, 21, "not a percentage"),
+        ("rules: {coverage: 101}", 1, 19, "not a percentage"),
+        ("rules: {mutants: 1}", 1, 9, "is not a key of rules"),
+        ("rules: {lint: {off: one}}", 1, 21, "is not a list"),
         ("budgets: {a: -1}", 1, 14, "not a number of reads"),
         ("budgets: {a: true}", 1, 14, "not a number of reads"),
         ("budgets: [1]", 1, 10, "budgets is not a mapping"),

@@ -1,0 +1,1 @@
+"""The access matrix: who may do what, as one table, decided in process."""

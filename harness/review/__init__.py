@@ -1,0 +1,1 @@
+"""What a ruleset is worth: its difference from another, and which faults in it would be noticed."""
