@@ -107,7 +107,7 @@ class RestApi:
             printed = [_print(item, done=True) for item in result]
         else:
             printed = [_print(item) for item in result]
-        return HttpResponse(200, ("[\n" + ",\n".join(printed) + "\n]\n").encode(), _JSON)
+        return HttpResponse(200, ("[\n" + ",\n".join(printed) + "\n]").encode(), _JSON)
 
     def _route(self, request: HttpRequest) -> tuple[Rpc, dict[str, Any]] | None:
         segments = decode_path(request.path)[1:]

@@ -109,7 +109,8 @@ def test_a_query_answers_an_array(api: Api) -> None:
     assert all(item["readTime"] for item in found)
     assert found[-1]["done"] is True
     assert answer.text.startswith("[\n{")
-    assert answer.text.endswith("}\n]\n")
+    # No newline at the end: the published Python client's REST transport would stumble on it.
+    assert answer.text.endswith("}\n]")
 
 
 def test_an_empty_query_answers_its_read_time(api: Api) -> None:
