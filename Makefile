@@ -16,7 +16,7 @@ help: ## List the targets
 verify: setup ## Verify the sample backend, tick its workflow document, print the report
 	@$(BIN)/harness verify
 
-test: setup ## Run all tests
+test: setup $(STAMPS)/javascript ## Run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: setup ## Check format, lint and types
@@ -53,7 +53,13 @@ $(STAMPS)/functions: backend/functions/package-lock.json
 	@cd backend/functions && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@mkdir -p $(STAMPS) && touch $@
 
+$(STAMPS)/javascript: tests/javascript/package-lock.json
+	@echo "setting up the JavaScript suites (npm ci) ..."
+	@cd tests/javascript && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@mkdir -p $(STAMPS) && touch $@
+
 clean: ## Remove everything that was made here
-	@rm -rf $(VENV) $(STAMPS) node_modules backend/functions/node_modules build dist *.egg-info \
+	@rm -rf $(VENV) $(STAMPS) node_modules backend/functions/node_modules \
+		tests/javascript/node_modules build dist *.egg-info \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .harness/last-run.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,8 +8,9 @@ Firestore's fits a router that splits at slashes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import parse_qsl, unquote
@@ -41,12 +42,17 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One response; its length is set when it is sent."""
+    """One response; its length is set when it is sent.
+
+    Args:
+        stream: In place of a body: parts that are sent as they come, for as long as they come.
+    """
 
     status: int
     body: bytes = b""
     content_type: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=())
+    stream: AsyncIterator[bytes] | None = None
 
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -70,6 +76,8 @@ class HttpProtocol(asyncio.Protocol):
         self._too_large = False
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._may_write = asyncio.Event()
+        self._may_write.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over an open connection."""
@@ -95,6 +103,14 @@ class HttpProtocol(asyncio.Protocol):
         """Close the connection when nothing is left to answer."""
         if self._task is None and self._transport is not None:
             self._transport.close()
+
+    def pause_writing(self) -> None:
+        """Hold a stream: its reader is slow."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """Let a stream go on."""
+        self._may_write.set()
 
     def _read_events(self) -> None:
         assert self._transport is not None
@@ -145,22 +161,37 @@ class HttpProtocol(asyncio.Protocol):
             except Exception:  # the RPC boundary: the client gets a status, the log the traceback
                 logger.exception("request failed: %s %s", event.method, event.target)
                 response = HttpResponse(500)
-        self._task = None
         if self._transport is None or self._transport.is_closing():
             return
-        headers = [*response.headers, ("content-length", str(len(response.body)))]
+        headers = list(response.headers)
+        if response.stream is None:
+            headers.append(("content-length", str(len(response.body))))
         if response.content_type is not None:
             headers.append(("content-type", response.content_type))
         self._send(h11.Response(status_code=response.status, headers=headers))
         if response.body and event.method != b"HEAD":
             self._send(h11.Data(data=response.body))
+        if response.stream is not None:
+            try:
+                await self._send_stream(response.stream)
+            except Exception:  # the client sees a body that is cut off
+                logger.exception("a stream failed: %s %s", event.method, event.target)
+                self._transport.abort()
+                return
         self._send(h11.EndOfMessage())
+        self._task = None
         if self._connection.our_state is h11.MUST_CLOSE:
             self._transport.close()
             return
         self._connection.start_next_cycle()
         self._idle = asyncio.get_running_loop().call_later(_KEEP_ALIVE_S, self._transport.close)
         self._read_events()
+
+    async def _send_stream(self, stream: AsyncIterator[bytes]) -> None:
+        async with contextlib.aclosing(cast("AsyncGenerator[bytes, None]", stream)) as parts:
+            async for part in parts:
+                await self._may_write.wait()
+                self._send(h11.Data(data=part))
 
     def _send(self, event: h11.Event) -> None:
         assert self._transport is not None

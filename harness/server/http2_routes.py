@@ -50,7 +50,12 @@ class Http2Request:
             headers=self._headers,
             body=bytes(self._body),
         )
-        self._send(await self._handler(request))
+        response = await self._handler(request)
+        if response.stream is None:
+            self._send(response)
+        else:
+            # Browsers speak HTTP/2 with TLS only, which an emulator has not.
+            self._send(HttpResponse(505))
 
     def _send(self, response: HttpResponse) -> None:
         fields = [(":status", str(response.status)), *response.headers]

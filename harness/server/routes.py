@@ -12,12 +12,12 @@ from harness.errors import StatusCode, StatusError
 from harness.server.admin import AdminApi
 from harness.server.http import HttpRequest, HttpResponse
 from harness.server.rest import RestApi, error_response
-from harness.server.shell import RequestHeaders, unimplemented
+from harness.server.shell import RequestHeaders
+from harness.server.web_channel import WebChannels
 
 logger = logging.getLogger(__name__)
 
 _API = re.compile(r"/v1(?:beta1)?/")
-_WEB_CHANNEL = re.compile(r"/google\.firestore\.v1\.Firestore/(?:Listen|Write)/channel")
 _METHODS = "DELETE,GET,HEAD,PATCH,POST,PUT"
 
 
@@ -27,6 +27,7 @@ class HttpRoutes:
 
     admin: AdminApi
     rest: RestApi
+    channels: WebChannels
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request; never raises for what a client did."""
@@ -52,8 +53,8 @@ class HttpRoutes:
         )
         if _API.match(request.path):
             found = await self.rest.handle(request, headers)
-        elif _WEB_CHANNEL.fullmatch(request.path):
-            raise unimplemented("WebChannel (listeners and writes of the web SDK in browsers)")
+        elif self.channels.is_for(request.path):
+            return await self.channels.handle(request)
         else:
             headers.caller()  # not needed, but a malformed token is refused here too
             found = await self.admin.handle(request)

@@ -30,6 +30,7 @@ from harness.server.routes import HttpRoutes
 from harness.server.rpcs import FirestoreRpcs
 from harness.server.shell import Shell
 from harness.server.transport import PortServer
+from harness.server.web_channel import WebChannels
 from harness.server.wire import pb
 from harness.server.write_stream import write_stream
 
@@ -111,15 +112,13 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
         # A moment later, so that the answer is on its way.
         lambda: _later(stopped.set),
     )
-    routes = HttpRoutes(admin, RestApi(rpcs))
-    service = GrpcService(
-        rpcs,
-        [
-            TwoWayRpc("Listen", pb.ListenRequest, partial(listen_stream, shell)),
-            TwoWayRpc("Write", pb.WriteRequest, partial(write_stream, shell)),
-        ],
-        partial(Http2Request, routes),
-    )
+    two_way = [
+        TwoWayRpc("Listen", pb.ListenRequest, partial(listen_stream, shell)),
+        TwoWayRpc("Write", pb.WriteRequest, partial(write_stream, shell)),
+    ]
+    channels = WebChannels(two_way)
+    routes = HttpRoutes(admin, RestApi(rpcs), channels)
+    service = GrpcService(rpcs, two_way, partial(Http2Request, routes))
     server = PortServer(
         partial(HttpProtocol, routes), partial(Http2Connection, service.make_handler)
     )
@@ -129,6 +128,7 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
     finally:
         dispatcher.cancel()
         server.close()
+        await channels.stop()
         await service.stop()
 
 

@@ -158,11 +158,6 @@ def test_cross_origin_answers_carry_the_origin(server: ServerUnderTest) -> None:
     assert "access-control-allow-origin" not in server.http("GET", "/").headers
 
 
-def test_web_channel_says_that_it_is_not_supported(server: ServerUnderTest) -> None:
-    answer = server.http("POST", "/google.firestore.v1.Firestore/Listen/channel?VER=8")
-    assert answer.status_code == 501
-    assert "WebChannel" in answer.json()["error"]["message"]
-
 
 def test_a_body_that_is_too_large_is_refused(server: ServerUnderTest) -> None:
     answer = server.http("POST", "/reset", data=b"x" * (16 * 1024 * 1024 + 1))

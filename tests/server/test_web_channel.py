@@ -1,0 +1,239 @@
+"""WebChannel by hand: sessions, frames, both channels, and what a broken client may do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from harness.server.web_channel import frame
+from tests.server.running import Project, unsigned_token
+
+TIMEOUT_S = 10
+LISTEN = "/google.firestore.v1.Firestore/Listen/channel"
+WRITE = "/google.firestore.v1.Firestore/Write/channel"
+
+
+def frames(data: str) -> list[Any]:
+    """Read frames; the tables hold ASCII only, so that code units are characters."""
+    found = []
+    while data:
+        size, _, rest = data.partition("\n")
+        found.append(json.loads(rest[: int(size)]))
+        data = rest[int(size) :]
+    return found
+
+
+class Channel:
+    """A client's side of one session."""
+
+    def __init__(self, project: Project, path: str, token: str | None = None) -> None:
+        self.project = project
+        self.path = path
+        self.database = f"projects/{project.id}/databases/(default)"
+        self.sid = ""
+        self.rid = 1000
+        self.sent = 0
+        self.read = 0
+        lines = ["X-Goog-Api-Client:test", "Content-Type:text/plain"]
+        if token is not None:
+            lines.append(f"Authorization:Bearer {token}")
+        self.headers = "\r\n".join(lines) + "\r\n"
+
+    def post(self, *messages: Any, offset: int | None = None, **query: str) -> requests.Response:
+        offset = self.sent if offset is None else offset
+        self.sent = max(self.sent, offset + len(messages))
+        form = {"count": str(len(messages)), "ofs": str(offset)}
+        for index, message in enumerate(messages):
+            form[f"req{index}___data__"] = json.dumps(message)
+        base = {"VER": "8", "database": self.database, "RID": str(self.rid)}
+        if self.sid:
+            base |= {"SID": self.sid, "AID": str(self.read)}
+        else:
+            base |= {"CVER": "22", "t": "1"}
+            form["headers"] = self.headers
+        self.rid += 1
+        return requests.post(
+            self.project.server.url(self.path),
+            params=base | query,
+            data=form,
+            headers={"Origin": "http://localhost:5000"},
+            timeout=TIMEOUT_S,
+        )
+
+    def open(self, *messages: Any) -> None:
+        answer = self.post(*messages)
+        assert answer.status_code == 200, answer.text
+        ((array_id, hello),) = frames(answer.text)[0]
+        assert (array_id, hello[0], hello[3]) == (0, "c", 8)
+        self.sid = hello[1]
+
+    def back(self, **query: str) -> requests.Response:
+        base = {"VER": "8", "RID": "rpc", "SID": self.sid, "AID": str(self.read), "CI": "0"}
+        return requests.get(
+            self.project.server.url(self.path),
+            params=base | {"TYPE": "xmlhttp"} | query,
+            stream=query.get("CI") != "1",
+            timeout=TIMEOUT_S,
+        )
+
+    def poll(self) -> list[Any]:
+        """Read by long polling; return the messages."""
+        answer = self.back(CI="1")
+        assert answer.status_code == 200
+        arrays = [array for found in frames(answer.text) for array in found]
+        self.read = arrays[-1][0]
+        return [message for _, content in arrays for message in content]
+
+    def poll_until(self, wanted: str) -> list[Any]:
+        found: list[Any] = []
+        for _ in range(20):
+            found += self.poll()
+            if any(wanted in str(message) for message in found):
+                return found
+        raise AssertionError(f"{wanted} never came: {found}")
+
+
+def documents_target(channel: Channel, path: str) -> dict[str, Any]:
+    name = f"{channel.database}/documents/{path}"
+    return {
+        "database": channel.database,
+        "addTarget": {"documents": {"documents": [name]}, "targetId": 2},
+    }
+
+
+@contextmanager
+def opened(project: Project, path: str = LISTEN, token: str | None = "owner") -> Iterator[Channel]:
+    channel = Channel(project, path, token)
+    yield channel
+    if channel.sid:
+        assert channel.post(TYPE="terminate").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("[]", 2), ('["é"]', 5), ('["\U0001f600"]', 6), ("", 0)]
+)
+def test_a_frame_counts_utf_16_code_units(text: str, size: int) -> None:
+    assert frame(text) == f"{size}\n{text}".encode()
+
+
+def test_a_listener_hears_of_a_document(project: Project, db: Any) -> None:
+    with opened(project) as channel:
+        channel.open(documents_target(channel, "notes/n1"))
+        first = channel.poll_until("CURRENT")
+        assert first[0] == {"targetChange": {"targetChangeType": "ADD", "targetIds": [2]}}
+        db.document("notes/n1").set({"text": "hello"})
+        second = channel.poll_until("documentChange")
+        (change,) = [each["documentChange"] for each in second if "documentChange" in each]
+        assert change["document"]["fields"] == {"text": {"stringValue": "hello"}}
+
+
+def test_a_back_channel_stays_open_and_streams(project: Project, db: Any) -> None:
+    with opened(project) as channel:
+        channel.open(documents_target(channel, "notes/n1"))
+        with channel.back() as answer:
+            assert answer.headers["transfer-encoding"] == "chunked"
+            assert answer.headers["cache-control"] == "private, max-age=0"
+            chunks = answer.iter_content(chunk_size=None, decode_unicode=True)
+            received = next(chunks)
+            assert "ADD" in received
+            db.document("notes/n1").set({"n": 1})
+            while "documentChange" not in received:
+                received += next(chunks)
+            assert frames(received)
+            assert channel.post().text.endswith(f"[1, {frames(received)[-1][-1][0]}, 7]")
+
+
+def test_what_was_not_acknowledged_is_sent_again(project: Project) -> None:
+    with opened(project) as channel:
+        channel.open(documents_target(channel, "notes/n1"))
+        first = channel.poll()
+        channel.read = 0
+        assert channel.poll()[: len(first)] == first
+
+
+def test_a_repeated_post_is_taken_once(project: Project, db: Any) -> None:
+    with opened(project, WRITE) as channel:
+        channel.open({"database": channel.database})
+        token = channel.poll()[0]["streamToken"]
+        write = {
+            "streamToken": token,
+            "writes": [
+                {
+                    "update": {"name": f"{channel.database}/documents/n/1", "fields": {}},
+                    "updateTransforms": [{"fieldPath": "n", "increment": {"integerValue": "1"}}],
+                }
+            ],
+        }
+        channel.post(write, offset=1)
+        channel.post(write, offset=1)
+        channel.poll_until("writeResults")
+        assert db.document("n/1").get().to_dict() == {"n": 1}
+
+
+def test_rules_decide_by_the_token_in_the_form(project: Project) -> None:
+    project.load_rules(
+        """service cloud.firestore { match /databases/{db}/documents {
+             match /notes/{id} { allow get: if request.auth.uid == 'ana'; } } }"""
+    )
+    with opened(project, token=unsigned_token("ana")) as channel:
+        channel.open(documents_target(channel, "notes/n1"))
+        assert "CURRENT" in str(channel.poll_until("CURRENT"))
+    with opened(project, token=unsigned_token("bob")) as channel:
+        channel.open(documents_target(channel, "notes/n1"))
+        (removal,) = [m for m in channel.poll_until("REMOVE") if "REMOVE" in str(m)]
+        assert removal["targetChange"]["cause"]["code"] == 7
+
+
+def test_an_error_ends_the_stream_with_its_status(project: Project) -> None:
+    with opened(project) as channel:
+        channel.open({"database": channel.database})
+        found = channel.poll_until("close")
+        assert found[0]["error"]["status"] == "INVALID_ARGUMENT"
+        assert found[0]["error"]["code"] == 400
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "1", '{"addTarget": 1}', '{"addTarget": {"query": 1}}']
+)
+def test_a_message_that_cannot_be_read_ends_the_stream(project: Project, text: str) -> None:
+    with opened(project) as channel:
+        answer = requests.post(
+            project.server.url(LISTEN),
+            params={"VER": "8", "RID": "1", "database": channel.database},
+            data={"count": "1", "ofs": "0", "req0___data__": text},
+            timeout=TIMEOUT_S,
+        )
+        channel.sid = frames(answer.text)[0][0][1][1]
+        assert "INVALID_ARGUMENT" in str(channel.poll_until("close"))
+
+
+def test_a_session_that_is_not_known_is_refused(project: Project) -> None:
+    channel = Channel(project, LISTEN)
+    channel.sid = "nosuch"
+    assert channel.post({}).status_code == 400
+    assert channel.back(CI="1").status_code == 400
+
+
+def test_a_session_ends_when_it_is_terminated(project: Project) -> None:
+    with opened(project) as channel:
+        channel.open(documents_target(channel, "notes/n1"))
+        assert channel.post(TYPE="terminate").status_code == 200
+        assert channel.post({}).status_code == 400
+        channel.sid = ""
+
+
+def test_another_version_and_another_method_are_refused(project: Project) -> None:
+    assert Channel(project, LISTEN).post({}, VER="7").status_code == 400
+    other = Channel(project, LISTEN.replace("Listen", "Commit")).post({})
+    assert other.json()["error"]["status"] == "UNIMPLEMENTED"
+
+
+def test_any_page_may_read_the_answers(project: Project) -> None:
+    answer = Channel(project, LISTEN, "owner").post()
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:5000"
+    assert "x-http-session-id" in answer.headers["access-control-expose-headers"]
