@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .stamps
 WORKERS ?= auto
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format type bench setup clean
+.PHONY: help verify test lint format type fuzz bench setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,6 +28,9 @@ lint: setup ## Check format, lint and types
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+fuzz: setup ## Look for crashes and disagreements of the rules engine (SECONDS=600, RULES=a folder)
+	@$(BIN)/python -m tests.rules.fuzz --seconds $(SECONDS) $(if $(RULES),--rules $(RULES))
 
 bench: setup ## Measure speed: ratios and medians, never a pass or a fail
 	@$(BIN)/python -m benchmarks

@@ -1,9 +1,24 @@
-"""A decision in process, and loading a large ruleset."""
+"""Decisions in process, beside two evaluators of the Common Expression Language; large rulesets.
 
+The peers come with `pip install -e '.[bench]'`. They are given the same condition and the same
+request as one dict (the Rust-backed one also as a context that is ready), without rules' matching
+of paths, null and error semantics, or the record of a decision: they do less.
+"""
+
+import json
 from statistics import median
 from time import perf_counter
 
-from harness.rules.request import FIRESTORE, Method, RulesAuth, RulesRequest, RulesResource
+from harness.rules.request import (
+    FIRESTORE,
+    Comparator,
+    Method,
+    QueryConstraint,
+    RulesAuth,
+    RulesQuery,
+    RulesRequest,
+    RulesResource,
+)
 from harness.rules.ruleset import load_ruleset
 from harness.rules.runtime import NO_DOCUMENTS
 from harness.rules.values import RulesPath, RulesTimestamp
@@ -13,9 +28,25 @@ CONDITION = (
     "request.auth != null && request.auth.uid == resource.data.owner"
     " && request.resource.data.keys().hasOnly(['owner', 'title', 'done'])"
 )
+CEL_CONDITION = (
+    "request.auth != null && request.auth.uid == resource.data.owner"
+    " && request.resource.data.all(k, k in ['owner', 'title', 'done'])"
+)
+ROOT = ("databases", "(default)", "documents")
+ROLES = {(*ROOT, "users", "ana"): {"role": "editor"}}
 COLLECTIONS = 375
-CALLS = 20_000
+ROUND_S = 0.1
 ROUNDS = 9
+LOADS = 7
+
+
+class Documents:
+    """Where `get` looks."""
+
+    def get(self, path):
+        return ROLES.get(path)
+
+    get_after = get
 
 
 def ruleset(collections):
@@ -35,52 +66,194 @@ def ruleset(collections):
     return "\n".join([*lines, "  }", "}"])
 
 
-def update_of(collection):
-    path = ("databases", "(default)", "documents", collection, "1")
-    data = {"owner": "ana", "title": "t", "done": False}
-    document = RulesResource(data, RulesPath(path))
-    return RulesRequest(
-        service=FIRESTORE,
-        method=Method.UPDATE,
-        path=path,
-        auth=RulesAuth("ana", {}),
-        time=RulesTimestamp(0),
-        resource=document,
-        new_resource=document,
+def loaded(text):
+    made = load_ruleset(SourceText("firestore.rules", text)).ruleset
+    assert made is not None
+    return made
+
+
+def rules(body):
+    return loaded(
+        "rules_version = '2';\nservice cloud.firestore {\n"
+        f"  match /databases/{{db}}/documents {{\n{body}\n  }}\n}}"
     )
 
 
-def microseconds(call):
-    times = []
+def request(method, collection, uid="ana", query=None):
+    path = (*ROOT, collection) if method is Method.LIST else (*ROOT, collection, "1")
+    document = None
+    if method is not Method.LIST:
+        data = {"owner": "ana", "title": "t", "done": False}
+        document = RulesResource(data, RulesPath(path))
+    return RulesRequest(
+        service=FIRESTORE,
+        method=method,
+        path=path,
+        auth=RulesAuth(uid, {"email": "ana@example.com"}),
+        time=RulesTimestamp(0),
+        resource=document,
+        new_resource=document if method is Method.UPDATE else None,
+        query=query,
+    )
+
+
+def cel_input(uid):
+    data = {"owner": "ana", "title": "t", "done": False}
+    auth = {"uid": uid, "token": {"email": "ana@example.com"}}
+    return {
+        "request": {"auth": auth, "method": "update", "resource": {"data": data}},
+        "resource": {"data": data},
+    }
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def side_by_side(calls):
+    """Time calls in turns, so that what disturbs one disturbs all; microseconds by name.
+
+    Args:
+        calls: Name to a function and its two arguments, which are used in turn.
+    """
+    counts = {}
+    for name, (run, (one, other)) in calls.items():
+        count, taken = 1, 0.0
+        while taken < ROUND_S / 4:
+            count *= 2
+            taken = timed(run, one, other, count)
+        counts[name] = max(1, int(count * ROUND_S / taken))
+    times = {name: [] for name in calls}
     for _ in range(ROUNDS):
+        for name, (run, (one, other)) in calls.items():
+            count = counts[name]
+            times[name].append(timed(run, one, other, count) / count / 2 * 1e6)
+    return {name: median(each) for name, each in times.items()}
+
+
+def timed(run, one, other, count):
+    start = perf_counter()
+    for _ in range(count):
+        run(one)
+        run(other)
+    return perf_counter() - start
+
+
+# --- what is measured -----------------------------------------------------------------------------
+
+
+def peers():
+    """Return what else can evaluate the condition here, and print what cannot."""
+    inputs = [cel_input("ana"), cel_input("bob")]
+    found = {}
+    try:
+        import cel
+    except ImportError:
+        print("common-expression-language is not installed: pip install -e '.[bench]'")
+    else:
+        program = cel.compile(CEL_CONDITION)
+        contexts = [cel.Context(each) for each in inputs]
+        assert [program.execute(each) for each in inputs] == [True, False]
+        found["common-expression-language (Rust), dict"] = (program.execute, inputs)
+        found["common-expression-language (Rust), context"] = (program.execute, contexts)
+    try:
+        import celpy
+    except ImportError:
+        print("cel-python is not installed: pip install -e '.[bench]'")
+    else:
+        environment = celpy.Environment()
+        # It has no `map != null`.
+        condition = CEL_CONDITION.replace("request.auth != null", "has(request.auth.uid)")
+        program = environment.program(environment.compile(condition))
+        values = [
+            {name: celpy.json_to_cel(json.loads(json.dumps(value))) for name, value in each.items()}
+            for each in inputs
+        ]
+        assert [bool(program.evaluate(each)) for each in values] == [True, False]
+        found["cel-python, values ready"] = (program.evaluate, values)
+    return found
+
+
+def compare_one_decision():
+    one = loaded(ruleset(1))
+
+    def decide(asked):
+        return one.decide(asked, NO_DOCUMENTS).allowed
+
+    asked = [request(Method.UPDATE, "c0"), request(Method.UPDATE, "c0", "bob")]
+    assert [decide(each) for each in asked] == [True, False]
+    times = side_by_side({"harness: a whole decision": (decide, asked), **peers()})
+    own = times["harness: a whole decision"]
+    print("auth != null && uid == owner && keys().hasOnly([...]), allowed and denied in turn:")
+    for name, each in times.items():
+        print(f"  {name:<46}{each:>9.2f} µs   {each / own:>7.2f}")
+
+
+def more_decisions():
+    overlapping = rules(
+        "match /{all=**} { allow read: if false; }\n"
+        "match /{c}/{id} { allow read: if c == 'public'; }\n"
+        "match /notes/{id} { allow write: if false; }\n"
+        f"match /notes/{{id}} {{ allow get, update: if {CONDITION}; }}\n"
+        "match /{p=**}/notes/{id} { allow get: if request.auth.token.admin == true; }"
+    )
+    lists = rules(
+        "match /notes/{id} { allow list: if request.auth != null"
+        " && resource.data.owner == request.auth.uid && request.query.limit <= 50; }"
+    )
+    looks = rules(
+        "function role() { return get(/databases/$(db)/documents/users/$(request.auth.uid))"
+        ".data.role; }\n"
+        "match /notes/{id} { allow update: if role() in ['editor', 'admin']; }"
+    )
+    by_owner = QueryConstraint(("owner",), Comparator.EQ, "ana")
+    query = RulesQuery(collection_id="notes", limit=20, disjuncts=((by_owner,),))
+    documents = Documents()
+    calls = {
+        "five overlapping matches, update": (overlapping, Method.UPDATE, None),
+        "a list by owner, with a limit": (lists, Method.LIST, query),
+        "a rule that looks a document up": (looks, Method.UPDATE, None),
+    }
+    timed_calls = {}
+    for name, (made, method, its_query) in calls.items():
+        asked = [request(method, "notes", uid, its_query) for uid in ("ana", "bob")]
+        allowed = [made.decide(each, documents).allowed for each in asked]
+        assert allowed == [True, False], (name, allowed)
+        timed_calls[name] = (lambda each, made=made: made.decide(each, documents), asked)
+    for name, each in side_by_side(timed_calls).items():
+        print(f"{name + ':':<48}{each:>9.2f} µs   {1e6 / each:>9,.0f} a second")
+
+
+def large_rulesets():
+    text = ruleset(COLLECTIONS)
+    lines = text.count("\n") + 1
+    deep = request(Method.UPDATE, f"c{COLLECTIONS - 1}")
+    loads, firsts = [], []
+    for _ in range(LOADS):
         start = perf_counter()
-        for _ in range(CALLS):
-            call()
-        times.append((perf_counter() - start) / CALLS * 1e6)
-    return median(times)
+        large = loaded(text)
+        loads.append((perf_counter() - start) * 1000)
+        start = perf_counter()
+        assert large.decide(deep, NO_DOCUMENTS).allowed
+        firsts.append((perf_counter() - start) * 1e6)
+    others = []
+    for number in range(100):
+        other = request(Method.UPDATE, f"c{number}")
+        start = perf_counter()
+        assert large.decide(other, NO_DOCUMENTS).allowed
+        others.append((perf_counter() - start) * 1e6)
+    warm = side_by_side({"": (lambda each: large.decide(each, NO_DOCUMENTS), (deep, deep))})[""]
+    print(f"load {lines:,} lines: {median(loads):.0f} ms (best {min(loads):.0f})")
+    print(
+        f"one decision deep in it: {median(firsts):.0f} µs right after loading"
+        f" (best {min(firsts):.0f}), {median(others):.0f} µs the first time for another"
+        f" collection, then {warm:.2f} µs"
+    )
 
 
 def main():
-    small = load_ruleset(SourceText("small.rules", ruleset(1))).ruleset
-    request = update_of("c0")
-    assert small.decide(request, NO_DOCUMENTS).allowed
-    print(f"one decision: {microseconds(lambda: small.decide(request, NO_DOCUMENTS)):.2f} µs")
-
-    text = ruleset(COLLECTIONS)
-    lines = text.count("\n") + 1
-    times = []
-    for _ in range(5):
-        start = perf_counter()
-        large = load_ruleset(SourceText("large.rules", text)).ruleset
-        times.append((perf_counter() - start) * 1000)
-    print(f"load {lines:,} lines: {median(times):.0f} ms (best {min(times):.0f})")
-
-    deep = update_of(f"c{COLLECTIONS - 1}")
-    start = perf_counter()
-    assert large.decide(deep, NO_DOCUMENTS).allowed
-    first = (perf_counter() - start) * 1e6
-    warm = microseconds(lambda: large.decide(deep, NO_DOCUMENTS))
-    print(f"one decision deep in it: {first:.0f} µs the first time, then {warm:.2f} µs")
+    compare_one_decision()
+    more_decisions()
+    large_rulesets()
 
 
 if __name__ == "__main__":

@@ -16,16 +16,6 @@ REGION = "europe-west1"
 
 LONG_AGO = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-#: Who asks: the persona's uid and claims. `anonymous` sends no token at all.
-PERSONAS: dict[str, tuple[str, dict[str, Any]] | None] = {
-    "owner": ("alice", {}),
-    "member": ("bob", {}),
-    "viewer": ("vera", {}),
-    "stranger": ("mallory", {}),
-    "support": ("sue", {"support": True}),
-    "anonymous": None,
-}
-
 
 @dataclass(frozen=True)
 class Household:
@@ -211,22 +201,6 @@ def live_household(
             for document in firestore_admin.collection(f"groups/home/{name}").list_documents():
                 document.delete()
     return household
-
-
-@pytest.fixture
-def ask(
-    firestore_as: Callable[..., firestore.Client], firestore_unauthenticated: firestore.Client
-) -> Callable[[str], firestore.Client]:
-    """Give a persona's Firestore client."""
-
-    def client(persona: str) -> firestore.Client:
-        identity = PERSONAS[persona]
-        if identity is None:
-            return firestore_unauthenticated
-        uid, claims = identity
-        return firestore_as(uid, **claims)
-
-    return client
 
 
 @pytest.fixture

@@ -6,42 +6,29 @@ import shutil
 import subprocess
 
 import pytest
-from access import read_rows
-from conftest import PERSONAS, found_group, make_profile, seed_household
 
 import harness
 
 pytestmark = pytest.mark.workflow("Quality Check/Test coverage")
 
 
-def test_every_rule_is_seen_to_allow_and_to_deny(
-    harness_project, firestore_admin, firestore_as, ask, household, query_cost, record_proof
-):
-    """Each allow statement grants some request of the access table, and refuses another."""
-    rules = harness.read_text_file(harness_project / "backend/firestore.rules")
-    statements = harness.load_ruleset(rules).ruleset.allow_lines
-    with query_cost() as cost:
-        for row in read_rows():
-            for persona, identity in PERSONAS.items():
-                uid = identity[0] if identity else "nobody"
-                if row.is_allowed(ask(persona), uid) and row.changes_data:
-                    seed_household(firestore_admin)
-                    if row.method == "create":
-                        firestore_admin.document(row.path.replace("$uid", uid)).delete()
-        found_group(firestore_as("nora"), "lisbon", "nora")
-        make_profile(firestore_as("nora"), "nora")
-    decisions = [decision for request in cost.requests for decision in request.get("rules", ())]
-    granted = {decision["allowedByLine"] for decision in decisions if decision["allowed"]}
-    refused = {
-        reason["line"]
-        for decision in decisions
-        if not decision["allowed"]
-        for reason in decision["reasons"]
-    }
-    unseen = [f"line {line} never allows" for line in statements if line not in granted]
-    unseen += [f"line {line} never denies" for line in statements if line not in refused]
-    assert not unseen, "; ".join(unseen)
-    record_proof(f"{len(statements)} allow statements were seen both ways")
+def test_every_rule_is_seen_to_allow_and_to_deny(access_matrix, record_proof):
+    """Each allow statement grants some request of the access matrix, and refuses another."""
+    assert access_matrix.unseen_statements() == ()
+    record_proof("every allow statement was seen both ways")
+
+
+def test_checks_evaluate_the_rules_to_the_threshold(rules_coverage, harness_settings, record_proof):
+    """What the checks evaluate of each rules file reaches the threshold of harness.yaml."""
+    threshold = harness_settings.rules.coverage
+    if threshold is None:
+        harness.not_verified("harness.yaml states no rules: coverage")
+    for summary in rules_coverage:
+        missing = "\n".join(f"  {gap.position}: {gap.text}" for gap in summary.unevaluated)
+        assert summary.evaluated.percent >= threshold, (
+            f"{summary.file_name}: {summary.evaluated} of expressions; never evaluated:\n{missing}"
+        )
+        record_proof(f"{summary.file_name}: {summary.evaluated} of expressions were evaluated")
 
 
 def test_unit_tests_cover_the_pure_modules(harness_project, harness_settings, record_proof):

@@ -1,5 +1,9 @@
 """Testing / Verify security rules: attacks, and the journeys that rules must allow."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from conftest import LONG_AGO, found_group, make_profile, new_expense
 from google.api_core.exceptions import PermissionDenied
@@ -209,3 +213,28 @@ def test_receipts_are_deleted_by_owner_and_author_only(storage_as, storage_admin
     storage_as("alice").delete(path)
     with pytest.raises(harness.StorageObjectMissing):
         storage_admin.download(path)
+
+
+def lint(folder, *files):
+    """Run the rules linter as CI does; return its exit status and what it found."""
+    command = [sys.executable, "-m", "harness", "rules", "lint", "--format", "json", *files]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    findings = json.loads(ran.stdout)["findings"] if ran.stdout else ran.stderr
+    return ran.returncode, findings
+
+
+def test_the_linter_has_no_warning(harness_project):
+    """Nothing is open, pointless or always an error in the rules of Firestore and Storage."""
+    status, findings = lint(harness_project)
+    assert [each for each in findings if each["level"] != "note"] == []
+    assert status == 0
+
+
+def test_the_linter_notices_rules_that_are_opened(harness_project, tmp_path):
+    """The same rules with one guard taken out are found."""
+    rules = harness_project / "backend" / "firestore.rules"
+    weakened = rules.read_text().replace("allow get: if isUser(uid) || isSupport();", "allow get;")
+    (tmp_path / "weak.rules").write_text(weakened)
+    status, findings = lint(tmp_path, "weak.rules")
+    assert status == 1
+    assert "open-rules" in {each["rule"] for each in findings}

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import yaml
+
 from harness.errors import ConfigError
 from harness.source import SourceText
 from harness.tolerant_json import JsonKind, JsonValue, parse_json
 from harness.yaml_settings import YamlReader
 
+HARNESS_YAML = "harness.yaml"
 DEFAULT_DATABASE = "(default)"
 DEFAULT_CODEBASE = "default"
 DEFAULT_PROJECT_ID = "demo-harness"
@@ -108,6 +111,8 @@ class Settings:
         flutter_folder: `flutter:`; None: look for a pubspec.yaml.
         personas: Name -> who it is.
         rules: What the security rules are held to.
+        access: `access:`, the file of the access matrix; harness.yaml itself where the matrix is
+            written there; None: there is none. `harness/access/reader.py` says what is in it.
     """
 
     workflow_documents: tuple[str, ...] = ()
@@ -118,6 +123,12 @@ class Settings:
     flutter_folder: str | None = None
     personas: Mapping[str, Persona] = field(default_factory=dict)
     rules: RulesSettings = field(default_factory=RulesSettings)
+    access: str | None = None
+
+    @property
+    def has_inline_access(self) -> bool:
+        """Whether the access matrix is written in harness.yaml."""
+        return self.access == HARNESS_YAML
 
 
 _SETTINGS_KEYS = (
@@ -129,6 +140,7 @@ _SETTINGS_KEYS = (
     "flutter",
     "personas",
     "rules",
+    "access",
 )
 
 
@@ -169,6 +181,9 @@ def parse_settings(source: SourceText) -> Settings:
         }
     if "rules" in entries:
         settings["rules"] = _rules(reader, entries["rules"])
+    if "access" in entries:
+        is_inline = isinstance(entries["access"], yaml.MappingNode)
+        settings["access"] = HARNESS_YAML if is_inline else reader.path(entries["access"], "access")
     return Settings(**settings)
 
 

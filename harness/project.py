@@ -12,13 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config import FirebaseConfig, Settings, parse_firebase_json, parse_settings
+from harness.config import (
+    HARNESS_YAML,
+    FirebaseConfig,
+    Settings,
+    parse_firebase_json,
+    parse_settings,
+)
 from harness.errors import ConfigError, WorkflowError
 from harness.files import read_text_file
 from harness.workflow.document import WorkflowDocument, parse_workflow
 
 FIREBASE_JSON = "firebase.json"
-HARNESS_YAML = "harness.yaml"
 
 # What a walk over a project never enters: other people's code, and what builds leave behind.
 _SKIPPED_FOLDERS = frozenset(

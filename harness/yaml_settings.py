@@ -66,7 +66,11 @@ class YamlReader:
 
     def error(self, node: yaml.Node, problem: str, fix: str) -> ConfigError:
         """Make the error for a node."""
-        return ConfigError(problem, fix=fix, at=self._at(node.start_mark))
+        return ConfigError(problem, fix=fix, at=self.position(node))
+
+    def position(self, node: yaml.Node) -> SourcePosition:
+        """Return where a node begins."""
+        return self._at(node.start_mark)
 
     def is_null(self, node: yaml.Node) -> bool:
         """Return whether nothing, `~` or `null` is written."""

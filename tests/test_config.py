@@ -175,7 +175,7 @@ def test_one_workflow_document_needs_no_list():
     ("text", "line", "column", "words"),
     [
         ("budget: {a: 1}", 1, 1, 'did you mean "budgets"'),
-        ("checks: a\nzzz: 1", 2, 1, "known keys: budgets, checks"),
+        ("checks: a\nzzz: 1", 2, 1, "known keys: access, budgets"),
         ("personas: {a: {id: x}}", 1, 16, 'did you mean "uid"'),
         ("checks: a\nchecks: b", 2, 1, "there twice"),
         ("personas: {a: {claims: {x: 1, x: 2}}}", 1, 31, "there twice"),
@@ -220,6 +220,25 @@ def test_settings_that_do_not_fit_are_refused_with_their_place(text, line, colum
     with pytest.raises(ConfigError, match=words) as caught:
         settings(text)
     assert (caught.value.at.line, caught.value.at.column) == (line, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "is_inline"),
+    [
+        ("access: rules/access.yaml", "rules/access.yaml", False),
+        ("access: access.csv", "access.csv", False),
+        ("access: {rows: []}", "harness.yaml", True),
+        ("", None, False),
+    ],
+)
+def test_the_access_matrix_is_a_file_or_within_the_settings(text, path, is_inline):
+    assert (settings(text).access, settings(text).has_inline_access) == (path, is_inline)
+
+
+@pytest.mark.parametrize("text", ["access: [a]", "access: /etc/access.yaml", "access: 1"])
+def test_an_access_matrix_that_is_neither_is_refused(text):
+    with pytest.raises(ConfigError, match="access is"):
+        settings(text)
 
 
 @given(st.text() | st.text(alphabet="checkswo: {}[]\n-'\"&*!#|>?%@`~,\t"))

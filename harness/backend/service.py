@@ -12,15 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.backend import bridge
 from harness.backend.auth import Caller
 from harness.backend.authorisation import Judge
+from harness.backend.coverage import ProjectCoverage
 from harness.backend.metering import (
     RequestLog,
     RequestRecord,
     query_collection,
     query_shape,
 )
+from harness.backend.recording import Recording
 from harness.backend.requests import (
     AggregationReply,
     BatchWrite,
@@ -62,7 +63,6 @@ from harness.firestore.store import Database, PreparedCommit
 from harness.firestore.transactions import Transaction, TransactionManager
 from harness.firestore.transforms import request_time
 from harness.firestore.values import Timestamp
-from harness.rules.request import Method
 from harness.rules.ruleset import CompiledRuleset
 
 SAME_DOCUMENT = "the same document cannot be written more than once in a single request"
@@ -80,12 +80,14 @@ class LockWait(Exception):
 
 @dataclass(slots=True)
 class Project:
-    """What the databases of one project share."""
+    """What the databases of one project share. `recording` None: its requests are not kept."""
 
     name: str
     definitions: IndexDefinitions
     ruleset: CompiledRuleset | None = None
     rules_version: int = 0
+    recording: Recording | None = None
+    coverage: ProjectCoverage = field(default_factory=ProjectCoverage)
 
 
 @dataclass(slots=True)
@@ -153,12 +155,10 @@ class DatabaseService:
         record.touch(paths)
         began, transaction, at = self._begin_read(request.consistency, now, record)
         judge = self._judge(caller, now, record, several=len(paths) > 1)
-        documents = []
-        for path in paths:
-            snapshot = self.store.get(path, at)
-            if judge is not None:
-                judge.decide_document(Method.GET, path, snapshot)
-            documents.append((path, masked(snapshot, request.mask)))
+        found = [(path, self.store.get(path, at)) for path in paths]
+        if judge is not None:
+            judge.decide_reads(found)
+        documents = [(path, masked(snapshot, request.mask)) for path, snapshot in found]
         if transaction is not None:
             self.transactions.record_read(transaction, paths)
         record.tally.reads += len(paths)
@@ -416,8 +416,7 @@ class DatabaseService:
         if isinstance(query, StructuredQuery):
             judge.decide_list(query)
         else:
-            for path in query:
-                judge.decide_document(Method.GET, path, self.store.get(path))
+            judge.decide_reads((path, self.store.get(path)) for path in query)
 
     def _begin_read(
         self, consistency: Consistency, now: Timestamp, record: RequestRecord
@@ -469,12 +468,14 @@ class DatabaseService:
         several = several or (prepared is not None and len(prepared.steps) > 1)
         return Judge(
             ruleset,
-            self.name,
+            self.store,
+            prepared,
             caller,
             time,
             record,
-            bridge.StoreDocuments(self.store, prepared),
-            several,
+            several=several,
+            coverage=self.project.coverage.of(ruleset),
+            recording=self.project.recording,
         )
 
     def _explained(

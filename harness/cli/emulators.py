@@ -12,6 +12,7 @@ import click
 
 from harness.cli import options, render
 from harness.emulators.exec import run_command
+from harness.emulators.hub import Hub
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
 from harness.errors import EnvironmentLacking
 from harness.project import find_project_folder, load_settings
@@ -25,6 +26,21 @@ _only = click.option(
     "Default: all that firebase.json has.",
 )
 
+_import = click.option(
+    "--import",
+    "import_dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Data to begin with: what `firebase emulators:export` wrote.",
+)
+_export = click.option(
+    "--export-on-exit",
+    "export_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the data at the end, for --import.",
+)
+
 
 @click.group("emulators")
 def command() -> None:
@@ -36,6 +52,8 @@ def command() -> None:
 @options.firestore
 @options.allow_real
 @_only
+@_import
+@_export
 @click.option(
     "--keep-ports",
     is_flag=True,
@@ -47,6 +65,8 @@ def exec_(
     firestore: Literal["embedded", "official", "attach"],
     allow_real_project_id: bool,
     only: str | None,
+    import_dir: Path | None,
+    export_dir: Path | None,
     keep_ports: bool,
     words: Sequence[str],
 ) -> int:
@@ -60,11 +80,14 @@ def exec_(
         firestore,
         only,
         allow_real_project_id=allow_real_project_id,
+        import_dir=import_dir,
         keep_ports=keep_ports,
     )
     with EmulatorSuite(suite_options) as suite:
         suite.wait_until_ready()
-        return run_command(words, suite.env)
+        status = run_command(words, suite.env)
+        _export_data(suite, export_dir)
+        return status
 
 
 @command.command("start")
@@ -72,11 +95,15 @@ def exec_(
 @options.firestore
 @options.allow_real
 @_only
+@_import
+@_export
 def start(
     project_dir: Path | None,
     firestore: Literal["embedded", "official", "attach"],
     allow_real_project_id: bool,
     only: str | None,
+    import_dir: Path | None,
+    export_dir: Path | None,
 ) -> int:
     """Run the suite on the ports that firebase.json gives, until interrupted."""
     suite_options = _options(
@@ -84,6 +111,7 @@ def start(
         firestore,
         only,
         allow_real_project_id=allow_real_project_id,
+        import_dir=import_dir,
         keep_ports=True,
     )
     with EmulatorSuite(suite_options) as suite:
@@ -91,12 +119,25 @@ def start(
         lines = [f"export {name}={shlex.quote(value)}" for name, value in suite.env.items()]
         render.text("\n".join(lines))
         render.note("the suite runs; Ctrl-C ends it")
-        while suite.is_ready:
-            time.sleep(_LOOK_S)
+        try:
+            while suite.is_ready:
+                time.sleep(_LOOK_S)
+        except KeyboardInterrupt:
+            _export_data(suite, export_dir)
+            raise
         said = "".join(f"\n  | {line}" for line in suite.log_tail(12))
         raise EnvironmentLacking(
             f"the suite has ended by itself; its last words:{said}", fix="start it again"
         )
+
+
+def _export_data(suite: EmulatorSuite, folder: Path | None) -> None:
+    if folder is None:
+        return
+    endpoints = suite.endpoints
+    running = [name for name in ("auth", "firestore", "storage") if getattr(endpoints, name)]
+    Hub(endpoints).export(folder, running)
+    render.note(f"exported to {folder}")
 
 
 def _options(
@@ -105,6 +146,7 @@ def _options(
     only: str | None,
     *,
     allow_real_project_id: bool,
+    import_dir: Path | None = None,
     keep_ports: bool = False,
 ) -> SuiteOptions:
     folder = find_project_folder(project_dir or Path.cwd())
@@ -114,6 +156,7 @@ def _options(
         only=tuple(name.strip() for name in only.split(",") if name.strip()) if only else None,
         firestore=firestore,
         allow_real_project_id=allow_real_project_id,
+        import_dir=import_dir,
         keep_ports=keep_ports,
         progress=render.note,
     )

@@ -31,6 +31,19 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 @click.option(
     "--indexes", type=click.Path(path_type=Path), metavar="FILE", help="firestore.indexes.json."
 )
+@click.option(
+    "--import",
+    "seed",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="DIR",
+    help="What `firebase emulators:export` wrote: its documents are there from the start.",
+)
+@click.option(
+    "--export-on-exit",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Export the project's documents when the server ends.",
+)
 @click.option("--project", "project_id", default="demo-harness", show_default=True, metavar="ID")
 @click.option(
     "--allow-real-project-id",
@@ -42,6 +55,8 @@ def command(
     port: int,
     rules: Path | None,
     indexes: Path | None,
+    seed: Path | None,
+    export_on_exit: Path | None,
     project_id: str,
     allow_real_project_id: bool,
 ) -> int:
@@ -54,5 +69,13 @@ def command(
     if port:
         hold_ports(["firestore"], fixed={"firestore": port}).release()  # says so if it is taken
     return run_server(
-        ServerOptions(host=host, port=port, project_id=project_id, rules=rules, indexes=indexes)
+        ServerOptions(
+            host=host,
+            port=port,
+            project_id=project_id,
+            rules=rules,
+            indexes=indexes,
+            seed=seed,
+            export_on_exit=export_on_exit,
+        )
     )

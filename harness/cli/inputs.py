@@ -1,11 +1,12 @@
-"""Looks at the project's rules and indexes before anything is started: what does not load is said
-at once.
+"""Looks at the project's rules, indexes and access matrix before anything is started: what does
+not load is said at once.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from harness.access_table import read_access_matrix
 from harness.errors import ConfigError, HarnessError, HarnessErrors, RulesSyntaxError
 from harness.files import read_text_file
 from harness.firestore.index_definitions import parse_index_file
@@ -17,7 +18,7 @@ from harness.tolerant_json import parse_json
 
 
 def check_inputs(project: Project) -> None:
-    """Load every rules and index file that firebase.json names.
+    """Load every rules and index file that firebase.json names, and the access matrix.
 
     Raises:
         HarnessError: One is missing or does not load; several problems come as a group.
@@ -30,6 +31,7 @@ def check_inputs(project: Project) -> None:
             problems += _index_problems(project.folder / database.indexes)
     for bucket in project.firebase.storage:
         problems += _rules_problems(project.folder / bucket.rules)
+    problems += _matrix_problems(project)
     if problems:
         raise HarnessErrors(problems) if len(problems) > 1 else problems[0]
 
@@ -49,6 +51,16 @@ def _rules_problems(path: Path) -> list[HarnessError]:
         for issue in load_ruleset(source).issues
         if issue.severity is Severity.ERROR
     ]
+
+
+def _matrix_problems(project: Project) -> list[HarnessError]:
+    try:
+        read_access_matrix(project)
+    except HarnessErrors as group:
+        return list(group.errors)
+    except HarnessError as error:
+        return [error]
+    return []
 
 
 def _index_problems(path: Path) -> list[HarnessError]:

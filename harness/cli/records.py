@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from harness.access_table import access_files
 from harness.files import read_text_file, write_text_file
-from harness.project import Project, check_digests, input_digests, is_check_file
+from harness.project import (
+    Project,
+    check_digests,
+    digests_of,
+    input_digests,
+    is_check_file,
+)
 from harness.reports.json import report_from_json, report_to_json
 from harness.reports.model import RunReport
 from harness.workflow.evidence import (
@@ -37,7 +44,9 @@ def items_with_evidence(project: Project) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Digests of what a run looks at, by name: what the emulators run, and the checks' folder."""
+    """Digests of what a run looks at, by name: what the emulators run, and what checks read: their
+    folder and the access matrix.
+    """
 
     emulated: Mapping[str, str]
     checks: Mapping[str, str]
@@ -45,7 +54,8 @@ class Inputs:
     @classmethod
     def of(cls, project: Project) -> Self:
         """Digest the files as they are now."""
-        return cls(input_digests(project), check_digests(project))
+        matrix = digests_of(project, (project.folder / name for name in access_files(project)))
+        return cls(input_digests(project), {**check_digests(project), **matrix})
 
     def changed(self, later: Inputs) -> list[str]:
         """Return the names of what is not the same later: changed, gone, or new."""

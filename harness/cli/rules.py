@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from harness.cli import render
-from harness.cli.inputs import issue_text
-from harness.files import read_text_file
-from harness.rules.issues import Severity
-from harness.rules.ruleset import load_ruleset
+from harness.cli import (
+    rules_check,
+    rules_coverage,
+    rules_diff,
+    rules_explain,
+    rules_lint,
+    rules_matrix,
+    rules_mutate,
+)
 
 
 @click.group("rules")
@@ -18,21 +20,10 @@ def command() -> None:
     """The security rules engine by itself."""
 
 
-@command.command("check")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
-def check(files: tuple[Path, ...]) -> int:
-    """Load rules files; print what is wrong with them, each with its place.
-
-    Exit status: 0 they load; 1 they load, with warnings; 2 one does not load.
-    """
-    worst = 0
-    for path in files:
-        source = read_text_file(path)
-        issues = load_ruleset(source).issues
-        for issue in issues:
-            kind = "error" if issue.severity is Severity.ERROR else "warning"
-            render.text(f"{issue.position}: {kind}: {issue_text(source, issue)}")
-            worst = max(worst, 2 if kind == "error" else 1)
-        if not issues:
-            render.text(f"{path}: loads")
-    return worst
+command.add_command(rules_check.command)
+command.add_command(rules_matrix.command)
+command.add_command(rules_diff.command)
+command.add_command(rules_coverage.command)
+command.add_command(rules_lint.command)
+command.add_command(rules_explain.command)
+command.add_command(rules_mutate.command)

@@ -38,12 +38,15 @@ class HandedSuite:
         firestore: Whose Firestore it is: "embedded", "official" or "attach".
         lacking: For each emulator that cannot be had here, why, and what mends it: one line.
         log: The suite's log; None for a suite that someone else started.
+        storage_requests: Where the Storage rules runtime notes what it has judged, as long as the
+            file is there; None where it cannot be told to.
     """
 
     endpoints: SuiteEndpoints
     firestore: str
     lacking: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
+    storage_requests: Path | None = None
 
 
 def reason_of(error: HarnessError, project_dir: Path) -> str:
@@ -76,6 +79,7 @@ class Handover:
                 "firestore": suite.firestore,
                 "lacking": dict(suite.lacking),
                 "log": str(suite.log) if suite.log else None,
+                "storage_requests": str(suite.storage_requests) if suite.storage_requests else None,
             },
         )
 
@@ -124,6 +128,7 @@ class Handover:
             answer["firestore"],
             answer["lacking"],
             Path(answer["log"]) if answer["log"] else None,
+            Path(answer["storage_requests"]) if answer.get("storage_requests") else None,
         )
 
     def _write(self, name: str, value: object) -> None:

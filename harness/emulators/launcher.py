@@ -196,3 +196,8 @@ def _write_executable(path: Path, text: str) -> None:
 def firestore_server(extra_arguments: Sequence[str]) -> ServerCommand:
     """The embedded Firestore with arguments of our own, such as `--indexes FILE`."""
     return ServerCommand(FIRESTORE_SERVER.module, tuple(extra_arguments))
+
+
+def storage_rules_runtime(requests: Path) -> ServerCommand:
+    """The Storage rules runtime, noting what it judges in a file as long as that is there."""
+    return ServerCommand(STORAGE_RULES_RUNTIME.module, ("--requests", str(requests)))

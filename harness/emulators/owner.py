@@ -114,7 +114,9 @@ class SuiteOwner:
             self.failure = error
             lacking = {"functions": reason_of(error, self.options.project_dir)}
             return self._start_suite(replace(options, only=others), lacking)
-        return HandedSuite(suite.endpoints, options.firestore, lacking, suite.log_file)
+        return HandedSuite(
+            suite.endpoints, options.firestore, lacking, suite.log_file, suite.storage_requests
+        )
 
     def _start_firestore_alone(self, error: EnvironmentLacking) -> HandedSuite:
         firebase = read_firebase_config(self.options.project_dir)

@@ -125,15 +125,40 @@ class StorageEmulator:
         """Delete a file; raises as `download` does."""
         self._request("DELETE", self._object_path(path), path)
 
-    def list(self, prefix: str = "") -> list[str]:
+    def update_metadata(
+        self,
+        path: str,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> StorageObject:
+        """Change a file's metadata; what is not given stays. Raises as `download` does.
+
+        Source: firebase-js-sdk, storage: updateMetadata.
+        """
+        changes: dict[str, Any] = {"metadata": dict(metadata)} if metadata else {}
+        if content_type is not None:
+            changes["contentType"] = content_type
+        response = self._request(
+            "PATCH",
+            self._object_path(path),
+            path,
+            headers={"Content-Type": "application/json; charset=utf-8"},
+            data=json.dumps(changes).encode(),
+        )
+        return _object(response.json())
+
+    def list(self, prefix: str = "", *, delimiter: str | None = None) -> list[str]:
         """Return the names of the files under a prefix, at any depth.
 
+        Args:
+            prefix: Empty, or ending with a slash.
+            delimiter: With `/` only those directly in that folder, as client libraries ask.
         Raises:
             StorageDenied: Rules deny it.
         """
-        answer = self._request(
-            "GET", f"/v0/b/{self.bucket}/o", prefix, params={"prefix": prefix}
-        ).json()
+        params = {"prefix": prefix} | ({"delimiter": delimiter} if delimiter else {})
+        answer = self._request("GET", f"/v0/b/{self.bucket}/o", prefix, params=params).json()
         return [item["name"] for item in answer.get("items", [])]
 
     def _object_path(self, path: str) -> str:

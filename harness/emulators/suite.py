@@ -42,13 +42,14 @@ from harness.emulators.firebase_config import (
 )
 from harness.emulators.guarded import GuardedProcess
 from harness.emulators.hub import SuiteEndpoints, running_emulators
-from harness.emulators.launcher import STORAGE_RULES_RUNTIME, firestore_server, write_launcher
+from harness.emulators.launcher import firestore_server, storage_rules_runtime, write_launcher
 from harness.emulators.node import FIREBASE_TOOLS_VERSION, NodeTools, find_node_tools
 from harness.emulators.ports import LOOPBACK, HeldPorts, hold_ports
 from harness.emulators.workspace import make_private_folder, write_json
 from harness.errors import ConfigError, EnvironmentLacking
 
 _READY = "All emulators ready! It is now safe to connect your app."
+_STORAGE_REQUESTS = "storage-requests.jsonl"
 _SDK_NOISE = '"firebase-log-type":"callable-request-verification"'
 _POLL_S = 0.05
 _FUNCTION_DISCOVERY_S = 60
@@ -76,6 +77,7 @@ class SuiteOptions:
         ports: Fixed ports by emulator; all others are chosen.
         keep_ports: Take the ports that firebase.json gives, for apps that connect to them.
         allow_real_project_id: Accept a project id that does not begin with `demo-`.
+        import_dir: What `firebase emulators:export` wrote: data to begin with.
         ready_timeout_s: Limit for the whole start, in seconds.
         tools_dir: Folder whose node_modules has firebase-tools, instead of looking for it.
         progress: Told in single lines what is going on.
@@ -90,6 +92,7 @@ class SuiteOptions:
     ports: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     keep_ports: bool = False
     allow_real_project_id: bool = False
+    import_dir: Path | None = None
     ready_timeout_s: float = 90.0
     tools_dir: Path | None = None
     progress: Progress = _silent
@@ -258,6 +261,12 @@ class EmulatorSuite:
         """Where the suite's log is while it runs; other processes may read it."""
         return self._process.log if self._process is not None else None
 
+    @property
+    def storage_requests(self) -> Path | None:
+        """Where the Storage rules runtime notes what it judges, once somebody makes the file."""
+        has_storage = self._endpoints is not None and self._endpoints.storage is not None
+        return self._folder / _STORAGE_REQUESTS if self._folder and has_storage else None
+
     def log_tail(self, lines: int = 40) -> list[str]:
         """Return the last lines of the suite's log, also after its end."""
         return plain_lines(self._log())[-lines:]
@@ -315,7 +324,9 @@ class EmulatorSuite:
             )
             if embedded
             else None,
-            storage=STORAGE_RULES_RUNTIME if "storage" in services else None,
+            storage=storage_rules_runtime(folder / _STORAGE_REQUESTS)
+            if "storage" in services
+            else None,
             real_java=shutil.which("java"),
             real_npm=shutil.which("npm"),
         )
@@ -340,6 +351,8 @@ class EmulatorSuite:
             *("--config", str(config_path), "--only", ",".join(services)),
             "--non-interactive",
         ]
+        if self.options.import_dir is not None:
+            argv += ["--import", str(self.options.import_dir.absolute())]
         self._ports.hand_over()
         self._process = GuardedProcess(
             argv, folder=folder, cwd=folder, env=environment, log=folder / "suite.log"

@@ -12,10 +12,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harness.backend.claims import TOKEN_LIFETIME_S, claims_of_user, id_token_claims
+
 ADMIN_TOKEN = "owner"
 """As a bearer token it bypasses rules in every emulator. Source: rules-unit-testing, Admin SDKs."""
-
-_LIFETIME_S = 3600
 
 
 def id_token(
@@ -40,35 +40,25 @@ def id_token(
         claims: Custom claims; they cannot replace the standard ones.
     Source: observed: firebase-tools 15.34, emulator/auth/operations: generateJwt.
     """
-    provider = sign_in_provider or ("password" if email else "custom")
-    identities: dict[str, list[str]] = {}
-    if email:
-        identities["email"] = [email]
-    if phone_number:
-        identities["phone"] = [phone_number]
-    firebase: dict[str, Any] = {"identities": identities, "sign_in_provider": provider}
-    if tenant:
-        firebase["tenant"] = tenant
-    payload: dict[str, Any] = {"name": name} if name else {}
-    payload.update(claims or {})
-    if email:
-        payload["email"] = email
-        payload["email_verified"] = email_verified
-    if phone_number:
-        payload["phone_number"] = phone_number
-    if provider == "anonymous":
-        payload["provider_id"] = "anonymous"
-    payload.update(
-        auth_time=now_s,
-        user_id=uid,
-        firebase=firebase,
-        iat=now_s,
-        exp=now_s + _LIFETIME_S,
-        aud=project_id,
-        iss=f"https://securetoken.google.com/{project_id}",
-        sub=uid,
+    return unsigned_jwt(
+        id_token_claims(
+            uid,
+            project_id=project_id,
+            now_s=now_s,
+            email=email,
+            email_verified=email_verified,
+            name=name,
+            phone_number=phone_number,
+            sign_in_provider=sign_in_provider,
+            tenant=tenant,
+            claims=claims,
+        )
     )
-    return unsigned_jwt(payload)
+
+
+def user_token(uid: str, claims: Mapping[str, Any], *, project_id: str, now_s: int) -> str:
+    """Make the ID token of a user of whom a check says what is special; see `claims_of_user`."""
+    return unsigned_jwt(claims_of_user(uid, claims, project_id=project_id, now_s=now_s))
 
 
 def mock_user_token(uid: str, *, project_id: str, claims: Mapping[str, Any] | None = None) -> str:
@@ -90,7 +80,7 @@ def mock_user_token(uid: str, *, project_id: str, claims: Mapping[str, Any] | No
         "iss": f"https://securetoken.google.com/{project_id}",
         "aud": project_id,
         "iat": issued_s,
-        "exp": issued_s + _LIFETIME_S,
+        "exp": issued_s + TOKEN_LIFETIME_S,
         "auth_time": issued_s,
         "firebase": {"sign_in_provider": "custom", "identities": {}},
         **given,

@@ -48,6 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="write every check's result to DIR/checks.jsonl",
     )
+    group.addoption(
+        "--harness-rehearsal",
+        action="store_true",
+        help="keep nothing of this run: the requests and the coverage of the last one stay",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,6 +121,11 @@ def start_run(config: pytest.Config) -> HarnessRun:
 def uses_suite(item: pytest.Item) -> bool:
     """Whether a test asks for a fixture that needs emulators."""
     return "harness_suite" in getattr(item, "fixturenames", ())
+
+
+def looks_at_coverage(item: pytest.Item) -> bool:
+    """Whether a check asks what all the others reached, and so has to run behind them."""
+    return "rules_coverage" in getattr(item, "fixturenames", ())
 
 
 def _is_marked(item: pytest.Item) -> bool:

@@ -11,9 +11,11 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 import pytest
+import requests
 
 from harness.emulators.loopback import Loopback, expect_ok
 from harness.pytest_plugin.outcome import not_verified
+from harness.source import SourceText
 
 _NAME = "Firestore emulator"
 # A client's connection may be busy while it is closed; the server itself answers at once.
@@ -128,6 +130,28 @@ class FirestoreAdmin:
             self._refuse("say what a request costs")
         answer: dict[str, Any] = expect_ok(_NAME, response)
         return answer
+
+    def start_recording(self) -> bool:
+        """Have the project's requests kept from now on; False where that cannot be."""
+        return self._recording("start").status_code == 200
+
+    def take_requests(self) -> str:
+        """Return what was asked since the start or the last time: lines of `recorded_json`."""
+        response = self._recording("take")
+        return response.text if response.ok else ""
+
+    def ruleset(self, digest: str) -> SourceText | None:
+        """Return rules that decided requests which were taken."""
+        path = f"/harness/v1/projects/{self._project}/rulesets/{digest}"
+        response = self._connection.request("GET", path, timeout_s=_ANSWER_S)
+        if not response.ok:
+            return None
+        answer = response.json()
+        return SourceText(answer["name"], answer["content"])
+
+    def _recording(self, verb: str) -> requests.Response:
+        path = f"/harness/v1/projects/{self._project}/recording:{verb}"
+        return self._connection.request("POST", path, timeout_s=_ANSWER_S)
 
     def _drain(self, timeout_s: float) -> EventCounts | None:
         response = self._connection.request(

@@ -20,7 +20,7 @@ from filelock import FileLock
 from harness.emulators.auth import AuthUser
 from harness.emulators.handover import HandedSuite
 from harness.emulators.hub import Hub, SuiteEndpoints
-from harness.emulators.tokens import ADMIN_TOKEN, id_token
+from harness.emulators.tokens import ADMIN_TOKEN, user_token
 from harness.pytest_plugin.admin import FirestoreAdmin
 from harness.pytest_plugin.outcome import not_verified
 from harness.pytest_plugin.xdist import shared_folder, worker_id
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 _TURN_S = 600.0
 _DEFAULT_DATABASE = "(default)"
 _DRAIN_S = 30.0
-# Claims that the Auth emulator itself derives other parts of a token from.
-_IDENTITY_CLAIMS = frozenset(
-    {"email", "email_verified", "name", "phone_number", "sign_in_provider", "tenant"}
-)
 _PROJECT_ID_LENGTH = 30
 
 
@@ -93,13 +89,24 @@ class CheckContext:
             finally:
                 self.firestore.mute_events(muted=False)
         else:
-            # Another Firestore. The Hub loads all functions anew at the end, which takes seconds.
-            hub = Hub(self.suite.endpoints)
-            hub.disable_background_triggers()
-            try:
+            with self.without_background_triggers():  # another Firestore
                 yield
-            finally:
-                hub.enable_background_triggers()
+
+    @contextmanager
+    def without_background_triggers(self) -> Iterator[None]:
+        """Let nothing that happens within the block be an event for any function, files included.
+
+        The Hub loads all functions anew at the end, which takes seconds.
+        """
+        if self.suite.endpoints.functions is None or not self.is_suite_project:
+            yield
+            return
+        hub = Hub(self.suite.endpoints)
+        hub.disable_background_triggers()
+        try:
+            yield
+        finally:
+            hub.enable_background_triggers()
 
     def client(self, token: str | None) -> Client:
         """Return a Firestore client that sends a token, or none."""
@@ -122,11 +129,7 @@ class CheckContext:
                     "an AuthUser's token has its claims already: give them to auth_user(claims=...)"
                 )
             return who.id_token
-        identity = {name: claims[name] for name in _IDENTITY_CLAIMS & claims.keys()}
-        custom = {name: value for name, value in claims.items() if name not in _IDENTITY_CLAIMS}
-        return id_token(
-            who, project_id=self.project_id, now_s=int(time.time()), claims=custom, **identity
-        )
+        return user_token(who, claims, project_id=self.project_id, now_s=int(time.time()))
 
 
 def _close(client: Client) -> None:

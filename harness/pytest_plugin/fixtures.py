@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from harness.emulators.hub import SuiteEndpoints
     from harness.emulators.storage import StorageEmulator
     from harness.flutter.contract import ClientContract
+    from harness.pytest_plugin.access import AskOverTheWire, CheckedMatrix, DecidedProject
     from harness.pytest_plugin.context import CheckContext
     from harness.pytest_plugin.functions_log import FunctionsLog
     from harness.pytest_plugin.meter import CostMeter
+    from harness.rules.coverage_report import CoverageSummary
     from harness.workflow.document import WorkflowDocument
 
 
@@ -54,6 +56,7 @@ def harness_suite(pytestconfig: pytest.Config) -> Iterator[HandedSuite]:
     from harness.emulators.handover import reason_of
     from harness.errors import EnvironmentLacking, HarnessError
     from harness.pytest_plugin.outcome import not_verified
+    from harness.pytest_plugin.rules_coverage import kept_coverage
     from harness.pytest_plugin.suite import suite_for_checks
 
     with suite_for_checks(pytestconfig) as found:
@@ -66,7 +69,8 @@ def harness_suite(pytestconfig: pytest.Config) -> Iterator[HandedSuite]:
             not_verified(reason_of(suite, pytestconfig.rootpath))
         if isinstance(suite, HarnessError):
             pytest.fail(str(suite), pytrace=False)
-        yield suite
+        with kept_coverage(pytestconfig, suite):
+            yield suite
 
 
 @pytest.fixture
@@ -75,9 +79,13 @@ def harness_check(
 ) -> Iterator[CheckContext]:
     """What the fixtures of one check share; from here on its database is empty."""
     from harness.pytest_plugin.context import check_context
+    from harness.pytest_plugin.requests import kept_requests
 
     in_suite_project = "harness_suite_project" in request.fixturenames
-    with check_context(request.config, harness_suite, in_suite_project=in_suite_project) as context:
+    with (
+        check_context(request.config, harness_suite, in_suite_project=in_suite_project) as context,
+        kept_requests(request.node, context),
+    ):
         yield context
 
 
@@ -365,6 +373,63 @@ def storage_as(
 def storage_unauthenticated(harness_storage: Callable[..., StorageEmulator]) -> StorageEmulator:
     """Storage as someone who is not signed in."""
     return harness_storage(None)
+
+
+# The access matrix
+
+
+@pytest.fixture(scope="session")
+def harness_access(harness_project: Path) -> DecidedProject:
+    """The project's access matrix, decided in process once for all checks."""
+    from harness.errors import HarnessError
+    from harness.pytest_plugin.access import decided_project
+
+    try:
+        return decided_project(harness_project)
+    except HarnessError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def access_matrix(request: pytest.FixtureRequest, harness_access: DecidedProject) -> CheckedMatrix:
+    """The access matrix of harness.yaml, decided in process: `.check()` fails with a table of
+    surprises, `.blind_spots()` says what it would not notice.
+    """
+    from harness.pytest_plugin.access import CheckedMatrix
+    from harness.pytest_plugin.recorder import findings_of
+
+    return CheckedMatrix(harness_access, findings_of(request.node))
+
+
+@pytest.fixture
+def access_over_the_wire(
+    harness_access: DecidedProject,
+    harness_suite_project: CheckContext,
+    record_proof: Callable[[str], None],
+) -> AskOverTheWire:
+    """A function that asks a sample of the access matrix's cells of the running emulators, through
+    the published clients; it fails where an answer is not the one in process.
+    """
+    from harness.pytest_plugin.access import ask_over_the_wire
+
+    return ask_over_the_wire(harness_access, harness_suite_project, record_proof)
+
+
+# What all checks reached
+
+
+@pytest.fixture
+def rules_coverage(
+    request: pytest.FixtureRequest, harness_suite: HandedSuite
+) -> tuple[CoverageSummary, ...]:
+    """What all other checks of this run evaluated of the security rules, a summary for each rules
+    file: `summary.evaluated.percent`, `summary.both.percent`, `summary.unevaluated`.
+
+    A check that asks for this runs behind all others. It is not verified when some were left out.
+    """
+    from harness.pytest_plugin.rules_coverage import summaries_of_whole_run
+
+    return summaries_of_whole_run(request.config, request.session, harness_suite)
 
 
 # What a check observed

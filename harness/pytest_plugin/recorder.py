@@ -15,15 +15,20 @@ from typing import Any, Self
 
 import pytest
 
-from harness.workflow.evidence import CheckResult, Outcome
+from harness.workflow.evidence import CheckResult, Outcome, ResultTable
 
 Metric = int | float | str
 
 # What a report carries from the process that ran the check to the one that records it.
 _REPORT_ATTRIBUTE = "harness_findings"
 
+# The decision of the rules that a check probably failed for, in a line; see `decisions.py`.
+_DECISION_ATTRIBUTE = "harness_decision"
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 _MAX_REASON_CHARS = 300
+# Of a reason, where a decision of the rules stands behind it.
+_ROOM_CHARS = 140
 # From best to worst. A check is as good as its worst part.
 _RANKS = (Outcome.PASSED, Outcome.XFAILED, Outcome.SKIPPED, Outcome.ERROR, Outcome.FAILED)
 _PHASES = frozenset({"setup", "call", "teardown"})
@@ -32,12 +37,13 @@ _PHASE_WORDS = {"setup": "set-up failed: ", "teardown": "clean-up failed: "}
 
 @dataclass(slots=True)
 class Findings:
-    """What a check says that it observed, besides passing: sentences, and counts that the same
-    inputs give again.
+    """What a check says that it observed, besides passing: sentences, counts that the same inputs
+    give again, and tables for the report.
     """
 
     proofs: list[str] = field(default_factory=list)
     metrics: dict[str, Metric] = field(default_factory=dict)
+    tables: list[ResultTable] = field(default_factory=list)
 
     def add_proof(self, text: str) -> None:
         """Take a sentence; it becomes one line."""
@@ -62,7 +68,11 @@ def attach_findings(report: pytest.TestReport, item: pytest.Item) -> None:
     """Send what a check observed along with its report, to whichever process records it."""
     findings = item.stash.get(_FINDINGS, None)
     if findings is not None:
-        value = {"proofs": list(findings.proofs), "metrics": dict(findings.metrics)}
+        value = {
+            "proofs": list(findings.proofs),
+            "metrics": dict(findings.metrics),
+            "tables": [table.to_json() for table in findings.tables],
+        }
         setattr(report, _REPORT_ATTRIBUTE, value)
 
 
@@ -237,6 +247,7 @@ class Recorder:
             states=states,
             duration_s=record.duration_s,
             metrics=dict(record.findings.get("metrics", {})),
+            tables=tuple(map(ResultTable.from_json, record.findings.get("tables", ()))),
         )
 
     def _unmapped(self, nodeid: str, record: _Record) -> CheckResult:
@@ -260,7 +271,9 @@ class Recorder:
         # Neither of the two: the call, or xdist's own report of a worker that died in a check.
         words = _PHASE_WORDS.get(report.when, "")
         outcome = Outcome.ERROR if words else Outcome.FAILED
-        return outcome, words + failure_reason(report.longrepr, self._root)
+        reason = words + failure_reason(report.longrepr, self._root)
+        decision = getattr(report, _DECISION_ATTRIBUTE, None)
+        return outcome, _one_line(f"{reason[:_ROOM_CHARS]}; {decision}") if decision else reason
 
 
 def skip_reason(longrepr: object) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import HarnessError
-from harness.pytest_plugin import uses_suite
+from harness.pytest_plugin import looks_at_coverage, uses_suite
 from harness.pytest_plugin.mapping import ItemIndex, item_ids_in_source, item_ids_of, load_items
 from harness.pytest_plugin.recorder import (
     CollectedCheck,
@@ -48,12 +49,17 @@ class HarnessRun:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self._began_s = time.time()
         self._collection = Collection()
         self._mapped: list[pytest.Item] = []
         self._recorder = Recorder(config.rootpath)
         self._items: ItemIndex | None = None
         self._items_error: HarnessError | None = None
         self._has_told_collection = False
+        self._looks_at_coverage = False
+        self.decides_matrix = False
+        self._left_out = 0
+        self.next_item: pytest.Item | None = None
         self._owner: SuiteOwner | None = None
         self._worker_id = worker_id(config)
         self._is_worker = bool(self._worker_id)
@@ -111,6 +117,14 @@ class HarnessRun:
             dropped = [item for item in items if not wanted.intersection(self._ids_of(item))]
             items[:] = [item for item in items if item not in dropped]
             self.config.hook.pytest_deselected(items=dropped)
+        self.decides_matrix = any("access_matrix" in _fixtures_of(item) for item in items)
+        self._looks_at_coverage = any(map(looks_at_coverage, items))
+        if self._looks_at_coverage:
+            items.sort(key=looks_at_coverage)  # behind all others, which stay in their order
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Take notice of what was left out, by whomever."""
+        self._left_out += len(items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -135,6 +149,17 @@ class HarnessRun:
             path.write_text(self._collection.to_json(), encoding="utf-8")
         elif self._share is None:
             self._tell_collection(len(session.items))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing that was found was left out of this run."""
+        collection = self._collection
+        return not (self._left_out or collection.uncollected or collection.unknown_items)
+
+    @property
+    def selected_count(self) -> int:
+        """How many checks this run has."""
+        return len(self._collection.checks) - len(self._collection.deselected)
 
     def _tell_collection(self, checks: int) -> None:
         for message in self._collection.unknown_items.values():
@@ -177,6 +202,10 @@ class HarnessRun:
         if not self._has_told_collection:
             self._has_told_collection = True
             self._tell_collection(len(collection.checks))
+            if collection.wants_suite:
+                from harness.pytest_plugin.requests import forget_last_run
+
+                forget_last_run(self.config)
         if self._owner is None and self._share is not None and collection.wants_suite:
             from harness.pytest_plugin.suite import start_for_workers
 
@@ -188,10 +217,19 @@ class HarnessRun:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send what the check observed along with its report."""
+        """Send what the check observed along with its report, and why rules decided as they did."""
         report = yield
         attach_findings(report, item)
+        if report.when == "call" and report.failed and uses_suite(item):
+            from harness.pytest_plugin.decisions import attach_decisions
+
+            attach_decisions(report, item)
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
+        """Remember what this process runs next."""
+        self.next_item = nextitem
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Say which check began."""
@@ -204,6 +242,10 @@ class HarnessRun:
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Say how a check came out."""
+        if self._is_worker and self._looks_at_coverage:
+            from harness.pytest_plugin.rules_coverage import note_finished
+
+            note_finished(self.config, nodeid)
         outcome = self._recorder.outcome_of(nodeid)
         self._tell(event="finished", nodeid=nodeid, outcome=outcome.value if outcome else "")
 
@@ -230,6 +272,14 @@ class HarnessRun:
             terminalreporter.section("workflow")
             for line in lines:
                 terminalreporter.line(line)
+        if not self._is_worker and collection.wants_suite:
+            from harness.pytest_plugin.rules_coverage import coverage_summary
+
+            covered = coverage_summary(self.config, self._began_s)
+            if covered:
+                terminalreporter.section("rules coverage")
+                for line in covered:
+                    terminalreporter.line(line)
 
     def collection(self) -> Collection:
         """Return what was collected, by this process or by its workers."""
@@ -253,6 +303,11 @@ class HarnessRun:
             self._evidence_dir.mkdir(parents=True, exist_ok=True)
             with (self._evidence_dir / PROGRESS_FILE).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
+
+
+def _fixtures_of(item: pytest.Item) -> Sequence[str]:
+    names: Sequence[str] = getattr(item, "fixturenames", ())
+    return names
 
 
 def _statement_of(item: pytest.Item) -> str:

@@ -17,6 +17,7 @@ from harness.reports.model import (
     changes,
     headline,
     metrics_text,
+    tables,
 )
 from harness.workflow.evidence import CheckResult, Outcome
 from harness.workflow.verdict import VerdictKind
@@ -46,6 +47,7 @@ def render_markdown(report: RunReport, *, unchecked: bool = False) -> str:
     else:
         lines += _sections(report.items)
         lines += _costs(report)
+        lines += _tables(report)
         lines += _left(report)
     lines += _unmapped(report.unmapped)
     while lines[-1] == "":
@@ -103,6 +105,23 @@ def _costs(report: RunReport) -> list[str]:
         name = markdown_code(nodeid).replace("|", "\\|")  # a cell ends at a bar even inside code
         rows.append(f"| {name} | {markdown_text(metrics_text(check))} |")
     return ["## Counted", "", "| check | counts |", "| --- | --- |", *rows, ""]
+
+
+def _tables(report: RunReport) -> list[str]:
+    lines = []
+    for table in tables(report):
+        lines += [f"## {markdown_text(table.title)}", ""]
+        lines += [f"- {markdown_text(note)}" for note in table.notes]
+        lines += ["", "<details><summary>The table</summary>", ""]
+        lines.append(f"| {' | '.join(map(markdown_text, table.columns))} |")
+        lines.append("| " + " | ".join("---" for _ in table.columns) + " |")
+        for index, row in enumerate(table.rows):
+            cells = [markdown_text(cell) for cell in row]
+            if index in table.flagged:
+                cells[0] = f"**{cells[0]}**"
+            lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", "</details>", ""]
+    return lines
 
 
 def _unmapped(checks: tuple[CheckResult, ...]) -> list[str]:

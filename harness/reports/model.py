@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness.workflow.document import WorkflowDocument
-from harness.workflow.evidence import CheckResult
+from harness.workflow.evidence import CheckResult, ResultTable
 from harness.workflow.guidance import Verifier, WayToVerify, what_would_verify
 from harness.workflow.verdict import Verdict, VerdictKind
 
@@ -216,6 +216,15 @@ def changes(report: RunReport) -> str:
     if counts.unsupported_ticks:
         parts.append(f"{_number(counts.unsupported_ticks, 'tick')} that nothing supports")
     return ", ".join(parts)
+
+
+def tables(report: RunReport) -> tuple[ResultTable, ...]:
+    """Return what checks show, each table once."""
+    found: dict[str, tuple[ResultTable, ...]] = {}
+    for item in report.items:
+        for check in item.checks:
+            found.setdefault(check.nodeid, check.tables)
+    return tuple(table for each in found.values() for table in each)
 
 
 def metrics_text(check: CheckResult) -> str:

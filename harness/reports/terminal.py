@@ -13,6 +13,7 @@ from harness.reports.model import (
     changes,
     headline,
     metrics_text,
+    tables,
 )
 from harness.workflow.evidence import CheckResult, Outcome
 from harness.workflow.verdict import VerdictKind
@@ -24,6 +25,7 @@ _COLORS = {VerdictKind.VERIFIED: "32", VerdictKind.REFUTED: "31", VerdictKind.NO
 _BOLD, _DIM, _RED = "1", "2", "31"
 _COLUMN = 48  # where reasons begin
 _SHOWN_GROUNDS = 6
+_WIDEST_CELL = 50
 _MAX_INDENT = 5  # levels; deeper items stand below each other
 
 
@@ -62,6 +64,7 @@ def render_terminal(
         others = [group for group in by_section(report.items) if not _has_checks(group[1])]
         _sections(page, checked, verbose=verbose)
         _costs(page, report)
+        _tables(page, report, verbose=verbose)
         _without_checks(page, others)
         _left(page, report)
     _unmapped(page, report)
@@ -205,6 +208,32 @@ def _costs(page: _Page, report: RunReport) -> None:
         page.heading("Counted")
     for name, counts in lines:
         page.row(name, counts, first="  ")
+
+
+def _tables(page: _Page, report: RunReport, *, verbose: bool) -> None:
+    """Show the rows that are not as they should be, or with `verbose` all of them."""
+    for table in tables(report):
+        shown = [row for at, row in enumerate(table.rows) if verbose or at in table.flagged]
+        page.heading(one_line(table.title))
+        widths = [
+            min(_WIDEST_CELL, max(width_of(one_line(cell)) for cell in column))
+            for column in zip(table.columns, *shown, strict=True)
+        ]
+        for row in (table.columns, *shown) if shown else ():
+            page.lines.append(f"  {_table_line(row, widths)}"[: page.width])
+        for note in table.notes:
+            page.line(note, first="  ", rest="    ")
+        if table.rows and not verbose:
+            page.line("the whole table: harness report --verbose", first="  ", style=_DIM)
+
+
+def _table_line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = []
+    for cell, width in zip(row, widths, strict=True):
+        text = one_line(cell)
+        text = text if width_of(text) <= width else f"{text[: width - 1]}…"
+        cells.append(text + " " * (width - width_of(text)))
+    return "  ".join(cells).rstrip()
 
 
 def _unmapped(page: _Page, report: RunReport) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.rules import limits
 from harness.rules.builtins_numbers import text_of
+from harness.rules.runtime import EvaluationStopped, bounded
 from harness.rules.signatures import Overload, method, unsupported
 from harness.rules.values import (
     MapDiff,
@@ -60,8 +62,15 @@ def _remove_all(receiver: _List, unwanted: _List) -> list[RulesValue]:
     return [item for item in receiver if item not in elements]
 
 
-def _join(receiver: _List, separator: str) -> str:
-    return separator.join(text_of(item) for item in receiver)
+def _join(receiver: _List, separator: str) -> RulesValue:
+    texts = [text_of(item) for item in receiver]
+    if sum(map(len, texts)) + len(separator) * len(texts) > limits.TEXT_LENGTH:
+        raise EvaluationStopped(limits.MEMORY_TEXT)
+    return separator.join(texts)
+
+
+def _concat(receiver: _List, other: _List) -> RulesValue:
+    return bounded([*receiver, *other])
 
 
 # --- Set --------------------------------------------------------------------------------------
@@ -132,7 +141,7 @@ def _affected(diff: MapDiff) -> RulesSet:
 
 METHODS: tuple[Overload, ...] = (
     method("list", "size", "", len),
-    method("list", "concat", "list", lambda receiver, other: [*receiver, *other]),
+    method("list", "concat", "list", _concat),
     method("list", "hasAll", "list", _list_has_all),
     method("list", "hasAny", "list", _list_has_any),
     method("list", "hasOnly", "list", _list_has_only),

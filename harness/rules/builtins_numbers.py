@@ -12,7 +12,7 @@ import math
 import re
 import zlib
 
-from harness.rules.runtime import RulesError
+from harness.rules.runtime import RulesError, bounded
 from harness.rules.signatures import (
     Overload,
     conversion_error,
@@ -114,7 +114,7 @@ def path_of_text(text: str) -> RulesPath:
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:=\*\*)?\}")
 
 
-def _bind(path: RulesPath, values: dict[str, RulesValue]) -> RulesPath:
+def _bind(path: RulesPath, values: dict[str, RulesValue]) -> RulesValue:
     names = {segment.name for segment in path.segments if isinstance(segment, Placeholder)}
     for name, value in values.items():
         if name not in names:
@@ -126,7 +126,7 @@ def _bind(path: RulesPath, values: dict[str, RulesValue]) -> RulesPath:
         bound.get(segment.name, segment) if isinstance(segment, Placeholder) else segment
         for segment in path.segments
     )
-    return RulesPath(segments, (*path.bound, *bound.items()))
+    return bounded(RulesPath(segments, (*path.bound, *bound.items())))
 
 
 _STRING = tuple(

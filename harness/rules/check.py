@@ -6,7 +6,8 @@ name is only a warning there, and an error when it is evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Set
 from dataclasses import dataclass
 
 from harness.rules import limits, nodes, patterns, stdlib
@@ -16,6 +17,7 @@ from harness.rules.scope import FunctionSymbol, ResolvedRuleset, Scope
 from harness.source import SourceText, Span
 
 _GLOBALS = frozenset({"request", "resource"})
+_DOCUMENT_FUNCTIONS = frozenset().union(*stdlib.DOCUMENT_FUNCTIONS.values())
 _LITERAL_KINDS: dict[type, str] = {
     nodes.NullLiteral: "null",
     nodes.BoolLiteral: "bool",
@@ -53,24 +55,46 @@ class _Code:
         scope: Its functions and captures.
         variables: Its other variables.
         callees: Collects the declared functions that it calls.
-        globals_read: Collects where it reads `request` and `resource`.
+        requests: Collects where it reads what only a request to a service has.
     """
 
     expression: nodes.Expression
     scope: Scope
-    variables: frozenset[str]
+    variables: Set[str]
     callees: list[FunctionSymbol]
-    globals_read: list[nodes.Variable]
+    requests: list[_RequestName]
+
+
+@dataclass(frozen=True, slots=True)
+class _RequestName:
+    """`request`, `resource` or a function that looks at documents, where code reads it."""
+
+    name: str
+    span: Span
+
+    def is_known(self, services: Collection[str]) -> bool:
+        """Say whether code that these services' rules reach knows the name."""
+        if self.name in _GLOBALS:
+            return bool(services)
+        return any(self.name in stdlib.DOCUMENT_FUNCTIONS[service] for service in services)
+
+    @property
+    def warning(self) -> str:
+        """Return what the compiler says where it is not known."""
+        kind = "variable" if self.name in _GLOBALS else "function"
+        return f"Invalid {kind} name: {self.name}."
 
 
 def _parts(
     declaration: nodes.FunctionDeclaration,
-) -> Iterator[tuple[nodes.Expression, frozenset[str]]]:
-    """Yield the expressions of a function, each with the parameters and lets that it sees."""
-    variables = frozenset(declaration.parameters)
+) -> Iterator[tuple[nodes.Expression, Set[str]]]:
+    """Yield the expressions of a function, each with the parameters and lets that it sees. The set
+    grows: it is good until the next is asked for.
+    """
+    variables = set(declaration.parameters)
     for let in declaration.lets:
         yield let.value, variables
-        variables |= {let.name}
+        variables.add(let.name)
     yield declaration.body, variables
 
 
@@ -79,10 +103,6 @@ class _Checker:
         self.source = source
         self.resolved = resolved
         self.issues: list[Issue] = []
-        services = resolved.rules or dict.fromkeys(stdlib.DOCUMENT_FUNCTIONS)
-        self.function_names = set(stdlib.FUNCTIONS).union(
-            *(stdlib.DOCUMENT_FUNCTIONS[service] for service in services)
-        )
         self.calls: dict[FunctionSymbol, list[FunctionSymbol]] = {}
 
     def error(self, span: Span, description: str) -> None:
@@ -99,9 +119,7 @@ class _Checker:
                 own = match.block.pattern
                 span = own.span
                 if len(match.pattern) > limits.PATH_SEGMENTS:
-                    self.error(
-                        span, f"Maximum of {limits.PATH_SEGMENTS} path segments is exceeded."
-                    )
+                    self.error(span, limits.SEGMENTS_TEXT)
                 captures = [
                     each for each in match.pattern if not isinstance(each, nodes.LiteralSegment)
                 ]
@@ -163,34 +181,69 @@ class _Checker:
     # --- expressions ------------------------------------------------------------------------------
 
     def check_expressions(self) -> None:
-        pending: list[FunctionSymbol] = []
-        for rules in self.resolved.rules.values():
+        reached: dict[FunctionSymbol, set[str]] = {}
+        called: set[FunctionSymbol] = set()
+        for service, rules in self.resolved.rules.items():
+            callees: list[FunctionSymbol] = []
             for rule in rules:
                 condition = rule.statement.condition
                 if condition is not None:
-                    code = _Code(condition, rule.scope, _GLOBALS, pending, [])
+                    code = _Code(condition, rule.scope, frozenset(), callees, [])
                     self.check_expression(condition, code)
-        globals_read: dict[FunctionSymbol, list[nodes.Variable]] = {}
+                    self.check_request_names(code.requests, {service})
+            called.update(callees)
+            for symbol in callees:
+                reached.setdefault(symbol, set()).add(service)
+        requests: dict[FunctionSymbol, list[_RequestName]] = {}
         for symbol in self.resolved.functions:
-            callees: list[FunctionSymbol] = []
-            globals_read[symbol] = []
+            callees = []
+            requests[symbol] = []
             for expression, variables in _parts(symbol.declaration):
-                code = _Code(expression, symbol.scope, variables, callees, globals_read[symbol])
+                code = _Code(expression, symbol.scope, variables, callees, requests[symbol])
                 self.check_expression(expression, code)
             self.calls[symbol] = list(dict.fromkeys(callees))
-        used: set[FunctionSymbol] = set()
+            called.update(callees)
+        pending = list(reached)
         while pending:
             symbol = pending.pop()
-            if symbol not in used:
-                used.add(symbol)
-                pending.extend(self.calls[symbol])
+            for callee in self.calls[symbol]:
+                known = reached.setdefault(callee, set())
+                if not known >= reached[symbol]:
+                    known |= reached[symbol]
+                    pending.append(callee)
         for symbol in self.resolved.functions:
-            if symbol not in used:
-                name = symbol.declaration.name
+            name = symbol.declaration.name
+            if symbol not in called:
+                # Source: prescottprue/generator-react-firebase#185. A function that only an unused
+                # one calls is not said to be unused: ecronix/react-most-wanted#378.
                 self.warning(symbol.declaration.name_span, f"Unused function: {name}.")
-                # Where no request ever comes, the official compiler does not know `request` either.
-                for variable in globals_read[symbol]:
-                    self.warning(variable.span, f"Invalid variable name: {variable.name}.")
+            self.check_parameters(symbol.declaration)
+            self.check_request_names(requests[symbol], reached.get(symbol, ()))
+
+    def check_request_names(self, requests: list[_RequestName], services: Collection[str]) -> None:
+        """Warn of what no request brings to this code: that of another service, or of none.
+
+        Source: ecronix/react-most-wanted#378, where no rule reaches `exists`, `get` and `request`.
+        """
+        for each in requests:
+            if not each.is_known(services):
+                self.warning(each.span, each.warning)
+
+    def check_parameters(self, declaration: nodes.FunctionDeclaration) -> None:
+        """Warn of parameters that the function does not read.
+
+        Source: google/ground-platform#1849; bijoutrouvaille/fireward#44 (it is called).
+        """
+        read: set[str] = set()
+        pending = [declaration.body, *(let.value for let in declaration.lets)]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, nodes.Variable):
+                read.add(node.name)
+            pending.extend(nodes.children(node))
+        for name, span in zip(declaration.parameters, declaration.parameter_spans, strict=False):
+            if name not in read:
+                self.warning(span, f"Unused variable: {name}.")
 
     def check_expression(self, node: nodes.Expression, code: _Code) -> None:
         kind = type(node)
@@ -215,7 +268,7 @@ class _Checker:
         if name in code.variables or code.scope.find_capture(name) is not None:
             return
         if name in _GLOBALS:
-            code.globals_read.append(node)
+            code.requests.append(_RequestName(name, node.span))
         else:
             self.warning(node.span, f"Invalid variable name: {name}.")
 
@@ -223,10 +276,15 @@ class _Checker:
         symbol = code.scope.find_function(node.name)
         if symbol is not None:
             code.callees.append(symbol)
-        elif node.name not in self.function_names:
-            self.warning(
-                Span(node.span.start, node.span.start + len(node.name)), _unknown(node.name)
-            )
+        else:
+            span = Span(node.span.start, node.span.start + len(node.name))
+            self.check_builtin(node.name, span, code)
+
+    def check_builtin(self, name: str, span: Span, code: _Code) -> None:
+        if name in _DOCUMENT_FUNCTIONS:
+            code.requests.append(_RequestName(name, span))
+        elif name not in stdlib.FUNCTIONS:
+            self.warning(span, _unknown(name))
 
     def check_method_call(self, node: nodes.MethodCall, code: _Code) -> bool:
         """Check a call's name and constant pattern; say whether its receiver is a namespace."""
@@ -237,9 +295,7 @@ class _Checker:
             and receiver.name not in code.variables
             and code.scope.find_capture(receiver.name) is None
         ):
-            name = f"{receiver.name}.{node.name}"
-            if name not in self.function_names:
-                self.warning(node.name_span, _unknown(name))
+            self.check_builtin(f"{receiver.name}.{node.name}", node.name_span, code)
             return True
         if node.name not in stdlib.METHODS:
             self.warning(node.name_span, _unknown(node.name))
@@ -248,11 +304,8 @@ class _Checker:
             if isinstance(pattern, nodes.StringLiteral):
                 try:
                     patterns.compile_pattern(pattern.value)
-                except patterns.BadPattern:
-                    self.error(
-                        pattern.span,
-                        f"Invalid regular expression pattern. Pattern: {pattern.value}.",
-                    )
+                except patterns.BadPattern as error:
+                    self.error(pattern.span, str(error))
         return False
 
     def check_comparison(self, node: nodes.Binary) -> None:
@@ -273,10 +326,11 @@ class _Checker:
         """Refuse recursion, and call chains that are too deep even if nothing calls the first of
         them.
         """
-        # The longest chain from each function down, as the functions on it.
-        chains: dict[FunctionSymbol, list[FunctionSymbol]] = {}
+        # How many functions are on the longest chain from each function down, and the next on it.
+        lengths: dict[FunctionSymbol, int] = {}
+        following: dict[FunctionSymbol, FunctionSymbol] = {}
         for start in self.resolved.functions:
-            if start in chains:
+            if start in lengths:
                 continue
             # Depth-first without Python recursion: a chain may be as long as the file has
             # functions.
@@ -289,27 +343,44 @@ class _Checker:
                     done = path.pop()
                     on_path.discard(done)
                     todo.pop()
-                    below = max((chains[each] for each in self.calls[done]), key=len, default=[])
-                    chains[done] = [done, *below]
+                    callees = self.calls[done]
+                    if callees:
+                        following[done] = max(callees, key=lengths.__getitem__)
+                    lengths[done] = 1 + (lengths[following[done]] if callees else 0)
                 elif callee in on_path:
                     names = [each.declaration.name for each in path[path.index(callee) :]]
-                    cycle = "->".join([*names, callee.declaration.name])
+                    cycle = _chain([*names, callee.declaration.name])
                     self.error(
                         callee.declaration.name_span, f"Recursive call is not allowed: [{cycle}]."
                     )
                     return
-                elif callee not in chains:
+                elif callee not in lengths:
                     path.append(callee)
                     on_path.add(callee)
                     todo.append(iter(self.calls[callee]))
-        called = {callee for symbol in chains for callee in self.calls[symbol]}
-        for symbol, chain in chains.items():
-            if len(chain) > limits.CALL_DEPTH and symbol not in called:
-                stack = "->".join(each.declaration.name for each in chain)
+        called = {callee for callees in self.calls.values() for callee in callees}
+        for symbol, length in lengths.items():
+            if length > limits.CALL_DEPTH and symbol not in called:
+                names = [symbol.declaration.name]
+                below = symbol
+                while below in following:
+                    below = following[below]
+                    names.append(below.declaration.name)
                 self.error(
                     symbol.declaration.name_span,
-                    f"Maximum allowed call depth of 20 is reached for [{stack}] call stack.",
+                    f"Maximum allowed call depth of 20 is reached for [{_chain(names)}] call "
+                    "stack.",
                 )
+
+
+# A message names this many functions of a chain, which may be as long as the file.
+_NAMED = 100
+
+
+def _chain(names: list[str]) -> str:
+    if len(names) > _NAMED:
+        names = [*names[: _NAMED - 1], "...", names[-1]]
+    return "->".join(names)
 
 
 def _unknown(name: str) -> str:
@@ -317,4 +388,4 @@ def _unknown(name: str) -> str:
 
 
 def _repeated(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
+    return sorted(name for name, count in Counter(names).items() if count > 1)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.rules import limits, nodes, patterns, stdlib
-from harness.rules.constraints import SYMBOLIC, partial_get, symbolic_use
+from harness.rules.constraints import SYMBOLIC, for_each_candidate, method_shown, symbolic_use
 from harness.rules.request import STORAGE
 from harness.rules.runtime import (
     EvaluationContext,
@@ -30,7 +31,7 @@ from harness.rules.signatures import (
     wrong_count,
     wrong_kinds,
 )
-from harness.rules.values import PartialMap, RulesPath, RulesValue, kind_name
+from harness.rules.values import RulesPath, RulesValue, kind_name
 from harness.source import Span
 
 if TYPE_CHECKING:
@@ -79,13 +80,10 @@ class CallCompiler(ABC):
 
     def method_call(self, node: nodes.MethodCall, names: Names) -> Evaluator:
         """Compile `receiver.name(arguments)`, which may be a namespace's function."""
-        if (
-            isinstance(node.receiver, nodes.Variable)
-            and node.receiver.name in stdlib.NAMESPACES
-            and not self.is_variable(node.receiver.name, names)
-        ):
+        namespace = self._namespace(node.receiver, names)
+        if namespace is not None:
             arguments = [self.expression(argument, names) for argument in node.arguments]
-            return self._builtin_call(f"{node.receiver.name}.{node.name}", arguments, node.span)
+            return self._builtin_call(f"{namespace}.{node.name}", arguments, node.span)
         if self.short_cuts:
             short = self._keys_test(node, names)
             if short is not None:
@@ -98,6 +96,16 @@ class CallCompiler(ABC):
                 return self.folded(short, [receiver])
         call = _method_call(node.name, receiver, arguments, node.span)
         return self.folded(call, [receiver, *arguments])
+
+    def _namespace(self, node: nodes.Expression, names: Names) -> str | None:
+        """Return the namespace that an expression names, unless a variable hides it."""
+        if (
+            isinstance(node, nodes.Variable)
+            and node.name in stdlib.NAMESPACES
+            and not self.is_variable(node.name, names)
+        ):
+            return node.name
+        return None
 
     def _builtin_call(self, name: str, arguments: list[Evaluator], span: Span) -> Evaluator:
         document_function = self._document_functions.get(name)
@@ -198,6 +206,8 @@ class CallCompiler(ABC):
                     return full_match(value) is not None
                 except UnicodeEncodeError:
                     return general(context)
+            if type(value) in SYMBOLIC:
+                return general(context)
             raise located(_no_method("matches", value), span)
 
         return matches
@@ -212,6 +222,7 @@ class CallCompiler(ABC):
             or not isinstance(inner, nodes.MethodCall)
             or inner.name != "keys"
             or inner.arguments
+            or self._namespace(inner.receiver, names) is not None
         ):
             return None
         argument = self.expression(node.arguments[0], names)
@@ -221,11 +232,15 @@ class CallCompiler(ABC):
         receiver = self.expression(inner.receiver, names)
         keys = frozenset(str(item) for item in wanted)
         span = inner.span
+        list_of_keys = _method_call("keys", receiver, [], span)
+        general = _method_call(node.name, list_of_keys, [argument], node.span)
 
         def keys_test(context: EvaluationContext) -> RulesValue:
             value = receiver(context)
             if type(value) is dict:
                 return compare(value.keys(), keys)
+            if type(value) in SYMBOLIC:
+                return general(context)
             raise located(_no_method("keys", value), span)
 
         return keys_test
@@ -262,16 +277,18 @@ def _function_call(
     fixed = tuple(arguments)
     accepted = tuple((overload.accepted, overload.run) for overload in fitting)
 
+    def function_of(*values: RulesValue) -> RulesValue:
+        for kinds, run in accepted:
+            if all(type(value) in kind for value, kind in zip(values, kinds, strict=True)):
+                return run(*values)
+        if not SYMBOLIC.isdisjoint(map(type, values)):
+            return for_each_candidate(values, function_of, f"{name}()")
+        raise wrong_kinds(name, values, overloads)
+
     def function_call(context: EvaluationContext) -> RulesValue:
         values = [argument(context) for argument in fixed]
         try:
-            for kinds, run in accepted:
-                if all(type(value) in kind for value, kind in zip(values, kinds, strict=True)):
-                    return run(*values)
-            for value in values:
-                if type(value) in SYMBOLIC:
-                    raise symbolic_use(value, f"{name}()")
-            raise wrong_kinds(name, tuple(values), overloads)
+            return function_of(*values)
         except RulesError as error:
             located(error, span)
             raise
@@ -279,30 +296,58 @@ def _function_call(
     return function_call
 
 
+# Receiver's type -> what each argument may be, and the function.
+_MethodTable: TypeAlias = dict[type, tuple[tuple[frozenset[type], ...], Implementation]]
+
+
+@lru_cache(maxsize=1024)
+def _method_table(name: str, count: int) -> _MethodTable:
+    """Return the methods of a name that take so many arguments."""
+    return {
+        kind: (overload.accepted, overload.run)
+        for kind, overload in stdlib.METHODS.get(name, {}).items()
+        if len(overload.parameters) == count
+    }
+
+
+@lru_cache(maxsize=1024)
+def _method_of(name: str, count: int) -> Callable[..., RulesValue]:
+    """Return what does a method, for a receiver and so many arguments of any kind."""
+    methods = stdlib.METHODS.get(name, {})
+    table = _method_table(name, count)
+
+    def method_of(value: RulesValue, *values: RulesValue) -> RulesValue:
+        entry = table.get(type(value))
+        if entry is not None:
+            kinds, run = entry
+            for argument_value, kind in zip(values, kinds, strict=True):
+                if type(argument_value) not in kind:
+                    break
+            else:
+                return run(value, *values)
+        if type(value) in SYMBOLIC or not SYMBOLIC.isdisjoint(map(type, values)):
+            return method_shown(name, value, values, method_of)
+        if entry is None:
+            raise _method_error(name, methods, value, values)
+        raise _argument_error(name, methods, value, values)
+
+    return method_of
+
+
 def _method_call(
     name: str, receiver: Evaluator, arguments: list[Evaluator], span: Span
 ) -> Evaluator:
-    count = len(arguments)
-    methods = stdlib.METHODS.get(name, {})
-    # Receiver's type -> what each argument may be, and the function.
-    table: dict[type, tuple[tuple[frozenset[type], ...], Implementation]] = {
-        kind: (overload.accepted, overload.run)
-        for kind, overload in methods.items()
-        if len(overload.parameters) == count
-    }
-    if name == "get" and count == 2:
-        table[PartialMap] = (methods[dict].accepted, partial_get)
     fixed = tuple(arguments)
+    table = _method_table(name, len(fixed))
+    method_of = _method_of(name, len(fixed))
 
-    if count == 0:
+    if not fixed:
 
         def method_call_0(context: EvaluationContext) -> RulesValue:
             value = receiver(context)
             entry = table.get(type(value))
             try:
-                if entry is None:
-                    raise _method_error(name, methods, value, ())
-                return entry[1](value)
+                return method_of(value) if entry is None else entry[1](value)
             except RulesError as error:
                 located(error, span)
                 raise
@@ -312,15 +357,8 @@ def _method_call(
     def method_call(context: EvaluationContext) -> RulesValue:
         value = receiver(context)
         values = [argument(context) for argument in fixed]
-        entry = table.get(type(value))
         try:
-            if entry is None:
-                raise _method_error(name, methods, value, values)
-            kinds, run = entry
-            for argument_value, kind in zip(values, kinds, strict=True):
-                if type(argument_value) not in kind:
-                    raise _argument_error(name, methods, value, values)
-            return run(value, *values)
+            return method_of(value, *values)
         except RulesError as error:
             located(error, span)
             raise
@@ -331,8 +369,6 @@ def _method_call(
 def _no_method(name: str, receiver: RulesValue) -> RulesError:
     if receiver is None:
         return null_value()
-    if type(receiver) in SYMBOLIC:
-        return symbolic_use(receiver, f"{name}()")
     return not_found(name)
 
 
@@ -354,10 +390,7 @@ def _argument_error(
     receiver: RulesValue,
     arguments: Sequence[RulesValue],
 ) -> RulesError:
-    for value in arguments:
-        if type(value) in SYMBOLIC:
-            return symbolic_use(value, f"{name}()")
-    overload = methods.get(type(receiver)) or methods[dict]
+    overload = methods[type(receiver)]
     received = f"{kind_name(receiver)}.{name}({', '.join(map(kind_name, arguments))})"
     return unsupported(received, ", ".join(overload.texts))
 

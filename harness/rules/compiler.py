@@ -15,11 +15,12 @@ from typing import Any, TypeAlias
 
 from harness.rules import cost, limits, nodes, operators, reads, request_values
 from harness.rules.compile_calls import CallCompiler
-from harness.rules.constraints import SYMBOLIC, symbolic_use
+from harness.rules.constraints import SYMBOLIC, symbolic_use, type_shown
 from harness.rules.runtime import (
     EvaluationContext,
     EvaluationStopped,
     RulesError,
+    bounded,
     located,
     not_bool,
     null_value,
@@ -119,7 +120,7 @@ class Compiler(CallCompiler):
             return evaluate
         try:
             return self.constant(evaluate(None))  # type: ignore[arg-type]
-        except RulesError:
+        except (RulesError, EvaluationStopped):
             return evaluate
 
     # --- literals -----------------------------------------------------------------------------
@@ -145,6 +146,8 @@ class Compiler(CallCompiler):
                 # Hidden in a list, what a query leaves open would compare as if it were a value.
                 if type(value) in SYMBOLIC:
                     raise located(symbolic_use(value, "[]"), span)
+            if not _CONTAINERS.isdisjoint(map(type, values)):
+                return _bounded_at(values, span)
             return values
 
         return self.folded(list_literal, items)
@@ -168,6 +171,8 @@ class Compiler(CallCompiler):
                 if type(value) in SYMBOLIC:
                     raise located(symbolic_use(value, "{}"), span)
                 result[key] = value
+            if not _CONTAINERS.isdisjoint(map(type, result.values())):
+                return _bounded_at(result, span)
             return result
 
         return self.folded(map_literal, [part for entry in entries for part in entry[:2]])
@@ -184,6 +189,7 @@ class Compiler(CallCompiler):
                 case nodes.InterpolatedSegment(expression=expression):
                     parts.append((self.expression(expression, names), expression.span))
         fixed_parts = tuple(parts)
+        path_span = node.span
 
         def path_literal(context: EvaluationContext) -> RulesValue:
             segments: list[str | Placeholder] = []
@@ -203,7 +209,7 @@ class Compiler(CallCompiler):
                         raise _interpolation_error(value, span)
                 else:
                     segments.append(part)  # type: ignore[arg-type]
-            return RulesPath(tuple(segments))
+            return _bounded_at(RulesPath(tuple(segments)), path_span)
 
         return self.folded(path_literal, [part[0] for part in parts if isinstance(part, tuple)])
 
@@ -426,15 +432,19 @@ class Compiler(CallCompiler):
 
     def _type_test(self, node: nodes.TypeTest, names: Names) -> Evaluator:
         operand = self.expression(node.operand, names)
-        accepted = operators.types_named(node.type_name) or frozenset()
+        name = node.type_name
+        accepted = operators.types_named(name) or frozenset()
         span = node.span
 
         def type_test(context: EvaluationContext) -> RulesValue:
             value = operand(context)
-            kind = type(value)
-            if kind in SYMBOLIC and kind not in accepted:
-                raise located(symbolic_use(value, "is"), span)
-            return kind in accepted
+            if type(value) in SYMBOLIC:
+                try:
+                    return type_shown(value, name, accepted)
+                except RulesError as error:
+                    located(error, span)
+                    raise
+            return type(value) in accepted
 
         return self.folded(type_test, (operand,))
 
@@ -510,16 +520,34 @@ class MeteredCompiler(Compiler):
     @staticmethod
     def _charged(price: int, evaluate: Evaluator, span: Span) -> Evaluator:
         def charged(context: EvaluationContext) -> RulesValue:
-            value = evaluate(context)
+            try:
+                value = evaluate(context)
+            except RulesError:
+                # A failure costs as much as a value (measured).
+                charge(context)
+                raise
+            charge(context)
+            return value
+
+        def charge(context: EvaluationContext) -> None:
             context.remaining -= price
             if context.remaining < 0:
                 raise EvaluationStopped(limits.BUDGET_TEXT, span)
-            return value
 
         return charged
 
 
 # --- closures that need no compiler -----------------------------------------------------------
+
+
+_CONTAINERS = frozenset({list, tuple, dict})
+
+
+def _bounded_at(value: RulesValue, span: Span) -> RulesValue:
+    try:
+        return bounded(value)
+    except EvaluationStopped as stopped:
+        raise EvaluationStopped(stopped.text, span) from None
 
 
 def _chain(node: nodes.Expression, symbol: str) -> list[nodes.Expression]:
@@ -592,7 +620,7 @@ def _arithmetic(symbol: str, left: Evaluator, right: Evaluator, span: Span) -> E
         operation = table.get((type(one), type(other)))
         try:
             if operation is None:
-                raise operators.arithmetic_error(symbol, one, other)
+                return operators.computed(symbol, one, other)
             return operation(one, other)
         except RulesError as error:
             located(error, span)

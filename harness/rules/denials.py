@@ -7,13 +7,13 @@ documents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from harness.rules import limits
 from harness.rules.plans import Plan, Step, run
-from harness.rules.request import FIRESTORE
+from harness.rules.request import FIRESTORE, Method
 from harness.rules.runtime import (
     UNRESOLVED,
     EvaluationContext,
@@ -77,7 +77,8 @@ class Denial:
     def reasons(self) -> tuple[DenyReason, ...]:
         """Return one reason for each statement that was tried."""
         if self._reasons is None:
-            self._reasons = tuple(self._explain(self._outcomes))
+            method = self._context.request.method
+            self._reasons = tuple(self._explain(self._plan, method, self._outcomes))
         return self._reasons
 
     @property
@@ -85,33 +86,52 @@ class Denial:
         """Return the text that the emulator sends."""
         if self._message is None:
             reasons = self.reasons
-            if self._plan.reads_resource and self._context.request.service == FIRESTORE:
-                reasons = (*self._first_pass(), *reasons)
-            terms = ", ".join(reason.text for reason in reasons)
-            self._message = f"\n{terms}" if terms else NO_MATCH
+            request = self._context.request
+            if self._plan.reads_resource and request.service == FIRESTORE:
+                first, is_open = self._first_pass(self._plan, request.method)
+                reasons = (*first, *reasons) if is_open else reasons
+            self._message = _message(reasons)
         return self._message
 
-    def _explain(self, outcomes: list[Outcome]) -> list[DenyReason]:
-        pairs = zip(self._plan.steps, outcomes, strict=False)
-        return [self._reason(step, outcome) for step, outcome in pairs]
+    def message_of_set(self, create: Plan, update: Plan) -> str:
+        """Return the text for a write that says nothing of whether its document exists.
 
-    def _first_pass(self) -> list[DenyReason]:
-        """Return the terms that the emulator puts first when it has to load the document to decide.
+        Before the emulator looks, it tries the rules for `create` and for `update`. Only what that
+        leaves open makes it look, and try those that apply.
+
+        Source: observed in logs of emulator runs that are public: `false for 'create' @ L12,
+        false for 'update' @ L12`.
+        """
+        created, create_is_open = self._first_pass(create, Method.CREATE)
+        updated, update_is_open = self._first_pass(update, Method.UPDATE)
+        is_open = create_is_open or update_is_open
+        return _message([*created, *updated, *(self.reasons if is_open else ())])
+
+    def _explain(self, plan: Plan, method: Method, outcomes: Sequence[Outcome]) -> list[DenyReason]:
+        pairs = zip(plan.steps, outcomes, strict=False)
+        return [self._reason(step, method, outcome) for step, outcome in pairs]
+
+    def _first_pass(self, plan: Plan, method: Method) -> tuple[list[DenyReason], bool]:
+        """Return the terms of the emulator's first pass, and whether it left anything open.
 
         It tries all rules without `resource`, and only when that leaves one open a second time with
         it. Documents that the decision did not look at count as not loaded too.
         """
         context = self._context
+        request = context.request
+        if request.method is not method:
+            request = replace(request, method=method)
         seen = _SeenDocuments(context)
-        trial = EvaluationContext(context.request, context.path, UNRESOLVED, seen, None)
+        trial = EvaluationContext(request, context.path, UNRESOLVED, seen, None)
         trial.remaining = limits.EXPRESSIONS_PER_REQUEST
         outcomes: list[Outcome] = []
-        run(self._plan, trial, outcomes)
-        if any(isinstance(outcome, Unresolved) for outcome in outcomes):
-            return self._explain(outcomes)
-        return []
+        granted = run(plan, trial, outcomes)
+        is_open = granted is not None or any(
+            isinstance(outcome, Unresolved) for outcome in outcomes
+        )
+        return self._explain(plan, method, outcomes), is_open
 
-    def _reason(self, step: Step, outcome: Outcome) -> DenyReason:
+    def _reason(self, step: Step, method: Method, outcome: Outcome) -> DenyReason:
         statement = step.rule.statement
         line = self._source.position(statement.span.start).line
         at = statement.span if statement.condition is None else statement.condition.span
@@ -121,8 +141,13 @@ class Denial:
         position = self._source.position(at.start)
         if isinstance(outcome, Unresolved):
             cause = f"evaluation error at L{position.line}:{position.column}"
-        text = f"{cause} for '{self._context.request.method.value}' @ L{line}"
+        text = f"{cause} for '{method.value}' @ L{line}"
         return DenyReason(position.line, position.column, at, text)
+
+
+def _message(reasons: Sequence[DenyReason]) -> str:
+    terms = ", ".join(reason.text for reason in reasons)
+    return f"\n{terms}" if terms else NO_MATCH
 
 
 class _SeenDocuments:

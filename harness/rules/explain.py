@@ -21,6 +21,7 @@ from harness.rules.runtime import (
     RulesValue,
     not_bool,
 )
+from harness.rules.scope import AllowRule
 from harness.source import SourcePosition, SourceText, Span
 
 
@@ -36,6 +37,7 @@ class ExpressionReport:
         text: The expression as written, in one line.
         value: Its value; None as well when it has an error.
         error: Why it has no value.
+        node: The expression itself.
     """
 
     span: Span
@@ -44,6 +46,7 @@ class ExpressionReport:
     text: str
     value: RulesValue
     error: str | None
+    node: nodes.Expression = field(compare=False, repr=False)
 
     def __str__(self) -> str:
         result = f"error: {self.error}" if self.error is not None else display_text(self.value)
@@ -61,12 +64,14 @@ class RuleExplanation:
         expressions: Everything that was evaluated, each expression before its parts. What was
             skipped (the right of a decided `&&`, the other branch of a conditional) is not there;
             nor are literals.
+        rule: The statement, with its match block.
     """
 
     position: SourcePosition
     granted: bool
     error: str | None
     expressions: tuple[ExpressionReport, ...]
+    rule: AllowRule = field(compare=False, repr=False)
 
     def __str__(self) -> str:
         head = "granted" if self.granted else self.error or "false"
@@ -139,9 +144,10 @@ def explain_steps(
     """
     explanations: list[RuleExplanation] = []
     context.remaining = limits.EXPRESSIONS_PER_REQUEST
+    trace = _Trace()
+    compiler = _ExplainingCompiler(service, trace)
     for step in steps:
-        trace = _Trace()
-        compiler = _ExplainingCompiler(service, trace)
+        trace.entries = []
         evaluate = compiler.condition(step.rule.statement.condition, step.rule.scope)
         context.shift = step.shift
         granted, error, stopped = False, None, False
@@ -161,6 +167,7 @@ def explain_steps(
                 granted,
                 error,
                 tuple(_report(source, entry) for entry in trace.entries),
+                step.rule,
             )
         )
         if granted or stopped:
@@ -171,6 +178,5 @@ def explain_steps(
 def _report(source: SourceText, entry: _Entry) -> ExpressionReport:
     span = entry.node.span
     text = " ".join(source.text[span.start : span.end].split())
-    return ExpressionReport(
-        span, source.position(span.start), entry.depth, text, entry.value, entry.error
-    )
+    at = source.position(span.start)
+    return ExpressionReport(span, at, entry.depth, text, entry.value, entry.error, entry.node)

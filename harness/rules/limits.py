@@ -10,7 +10,8 @@ from __future__ import annotations
 # single-document request or query, and per multi-document read, transaction or batched write.
 SINGLE_REQUEST_ACCESS_CALLS = 10
 BATCH_ACCESS_CALLS = 20
-# Source: the same, Cloud Storage: firestore.get() and firestore.exists() per evaluation.
+# Source: the same, Cloud Storage: firestore.get() and firestore.exists() per evaluation. Production
+# denies at the third document (measured); the official Storage emulator does not count.
 STORAGE_ACCESS_CALLS = 2
 # Source: the same: expressions evaluated per request.
 EXPRESSIONS_PER_REQUEST = 1000
@@ -30,8 +31,19 @@ EXPRESSION_NESTING = 99
 # Source: the same: a ruleset's source text.
 SOURCE_BYTES = 256 * 1024
 
-# Our own, to keep within Python's stack: all kinds of nesting in one expression, calls and brackets
+# The official runtime bounds memory too (firebase/firebase-tools#5453: "maximum memory usage of
+# 1000"), in a unit that is not known. Ours: characters of a string and of a path, and elements of a
+# list or map with all that it holds. A document has at most 1 MiB, its path 6 KiB.
+TEXT_LENGTH = 10_000_000
+PATH_LENGTH = 100_000
+ELEMENTS = 1_000_000
+# Our own: RE2 needs memory for each group of a regular expression times its length.
+PATTERN_LENGTH = 10_000
+
+# Our own, to keep within Python's stack: how deep lists and maps may nest in each other (a document
+# nests 20 deep), and all kinds of nesting in one expression, calls and brackets
 # included.
+VALUE_DEPTH = 100
 TREE_HEIGHT = 150
 
 
@@ -44,4 +56,8 @@ BUDGET_TEXT = (
     "Unable to evaluate the expression as the maximum of 1000 expressions to evaluate "
     "has been reached."
 )
+MEMORY_TEXT = (
+    "Unable to evaluate the expression as the maximum memory usage of 1000 has been reached."
+)
+SEGMENTS_TEXT = f"Maximum of {PATH_SEGMENTS} path segments is exceeded."
 COMPLEXITY_TEXT = "Expression is too complex to evaluate safely."

@@ -110,6 +110,19 @@ class PathMatcher:
         return [(*request.path, UNKNOWN_SEGMENT)]
 
 
+def is_in_query(document: tuple[str, ...], request: RulesRequest) -> bool:
+    """Say whether a query can return the document of that path at all."""
+    query = request.query
+    if query is None or not query.all_descendants:
+        return document[:-1] == request.path
+    return (
+        document[: len(query.parent)] == query.parent
+        and len(document) >= len(query.parent) + 2
+        and (len(document) - len(query.parent)) % 2 == 0
+        and query.collection_id in (None, document[-2])
+    )
+
+
 _PATH_END = "/"
 
 

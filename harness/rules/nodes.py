@@ -263,7 +263,8 @@ class LetBinding:
 
 @dataclass(frozen=True, slots=True)
 class FunctionDeclaration:
-    """`function name(parameters) { let ...; return body; }`. `name_span` is the name's."""
+    """`function name(parameters) { let ...; return body; }`. `name_span` is the name's,
+    `parameter_spans` the parameters'."""
 
     name: str
     parameters: tuple[str, ...]
@@ -271,6 +272,7 @@ class FunctionDeclaration:
     body: Expression
     span: Span = field(default=NO_SPAN, compare=False)
     name_span: Span = field(default=NO_SPAN, compare=False)
+    parameter_spans: tuple[Span, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from typing import Any
 
 from harness.rules import constraints
 from harness.rules.builtins_time import duration_of, timestamp_of
-from harness.rules.constraints import SYMBOLIC
-from harness.rules.runtime import RulesError, null_value
+from harness.rules.runtime import RulesError, bounded, null_value
 from harness.rules.signatures import not_found, unsupported
 from harness.rules.values import (
     INT_MAX,
     INT_MIN,
+    SYMBOLIC,
     Constraint,
     MapDiff,
     PartialMap,
@@ -76,8 +76,8 @@ def _remainder_float(left: float, right: float) -> float:
     return math.fmod(left, right)
 
 
-def _concatenate(left: str, right: str) -> str:
-    return join_surrogates(left + right)
+def _concatenate(left: str, right: str) -> RulesValue:
+    return bounded(join_surrogates(left + right))
 
 
 _Arithmetic = Callable[[Any, Any], RulesValue]
@@ -139,11 +139,20 @@ _EXPECTED = {
 }
 
 
+def computed(symbol: str, left: RulesValue, right: RulesValue) -> RulesValue:
+    """Do `left + right` and its kin."""
+    operation = ARITHMETIC[symbol].get((type(left), type(right)))
+    if operation is not None:
+        return operation(left, right)
+    if type(left) in SYMBOLIC or type(right) in SYMBOLIC:
+        return constraints.for_each_candidate(
+            (left, right), lambda one, other: computed(symbol, one, other), f" {symbol}"
+        )
+    raise arithmetic_error(symbol, left, right)
+
+
 def arithmetic_error(symbol: str, left: RulesValue, right: RulesValue) -> RulesError:
     """Make the error for operands that an operator does not take."""
-    for value in (left, right):
-        if type(value) in SYMBOLIC:
-            return constraints.symbolic_use(value, symbol)
     return unsupported(f"{kind_name(left)} {symbol} {kind_name(right)}", _EXPECTED[symbol])
 
 
@@ -153,6 +162,8 @@ def negated_number(value: RulesValue) -> RulesValue:
         return _checked(-value)
     if type(value) is float:
         return -value
+    if type(value) in SYMBOLIC:
+        return constraints.for_each_candidate((value,), negated_number, " -")
     raise unsupported(f"-{kind_name(value)}", "-int, -float")
 
 
@@ -167,13 +178,15 @@ ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
 _ORDERED_KINDS = ("string", "bytes", "int", "float", "duration", "timestamp")
 
 
-def ordered(symbol: str, left: RulesValue, right: RulesValue) -> bool:
+def ordered(symbol: str, left: RulesValue, right: RulesValue) -> RulesValue:
     """Do `<`, `<=`, `>` or `>=`."""
     pair = ordering_operands(left, right)
     if pair is not None:
         return ORDERINGS[symbol](*pair)
-    if type(left) is Constraint or type(right) is Constraint:
-        return constraints.ordering_shown(symbol, left, right)
+    if type(left) in SYMBOLIC or type(right) in SYMBOLIC:
+        return constraints.ordering_shown(
+            symbol, left, right, lambda one, other: ordered(symbol, one, other)
+        )
     expected = [f"{kind} {symbol} {kind}" for kind in _ORDERED_KINDS]
     raise unsupported(
         f"{kind_name(left)} {symbol} {kind_name(right)}",
@@ -181,36 +194,30 @@ def ordered(symbol: str, left: RulesValue, right: RulesValue) -> bool:
     )
 
 
-def equal(left: RulesValue, right: RulesValue) -> bool:
+def equal(left: RulesValue, right: RulesValue) -> RulesValue:
     """Do `==`."""
     if type(left) in SYMBOLIC or type(right) in SYMBOLIC:
-        return constraints.equality_shown(left, right, negated=False)
+        return constraints.equality_shown(left, right)
     return plainly_equal(left, right)
 
 
-def unequal(left: RulesValue, right: RulesValue) -> bool:
+def unequal(left: RulesValue, right: RulesValue) -> RulesValue:
     """Do `!=`."""
-    if type(left) in SYMBOLIC or type(right) in SYMBOLIC:
-        return constraints.equality_shown(left, right, negated=True)
-    return not plainly_equal(left, right)
+    return not equal(left, right)
 
 
-def contained(value: RulesValue, container: RulesValue) -> bool:
+def contained(value: RulesValue, container: RulesValue) -> RulesValue:
     """Do `value in container`."""
     kind = type(container)
+    if kind in SYMBOLIC or type(value) in SYMBOLIC:
+        return constraints.contained_shown(value, container, contained)
     if kind is dict:
         if type(value) is str:
             return value in container  # type: ignore[operator]
         raise unsupported(f"map.in({kind_name(value)})", "map.in(string)")
-    if isinstance(container, Constraint):
-        return constraints.element_shown(value, container)
-    if isinstance(container, PartialMap):
-        return constraints.key_shown(value, container)
-    if isinstance(container, (list, tuple, RulesSet)):
-        if type(value) in SYMBOLIC:
-            raise constraints.symbolic_use(value, "in")
-        if isinstance(container, RulesSet):
-            return value in container
+    if isinstance(container, RulesSet):
+        return value in container
+    if isinstance(container, (list, tuple)):
         return is_element(value, container)
     if container is None:
         raise null_value()
@@ -229,7 +236,7 @@ _TYPES_BY_NAME: dict[str, frozenset[type]] = {
     "int": frozenset({int}),
     "latlng": frozenset({RulesLatLng}),
     "list": frozenset({list, tuple}),
-    "map": frozenset({dict, PartialMap}),
+    "map": frozenset({dict}),
     "map_diff": frozenset({MapDiff}),
     "number": frozenset({int, float}),
     "path": frozenset({RulesPath}),
@@ -257,8 +264,8 @@ def member(receiver: RulesValue, name: str) -> RulesValue:
         raise null_value()
     if isinstance(receiver, RulesPath):
         return bound_value(receiver, name)
-    if isinstance(receiver, Constraint):
-        raise constraints.symbolic_use(receiver, name)
+    if type(receiver) in SYMBOLIC:
+        return constraints.for_each_candidate((receiver,), lambda one: member(one, name), name)
     raise RulesError(f"Type error. Received: [{kind_name(receiver)}] Expected: [map,path].")
 
 
@@ -272,6 +279,8 @@ def bound_value(path: RulesPath, name: str) -> str:
 
 def indexed(receiver: RulesValue, index: RulesValue) -> RulesValue:
     """Do `receiver[index]`."""
+    if type(index) in SYMBOLIC or (type(receiver) in SYMBOLIC and type(receiver) is not PartialMap):
+        return constraints.for_each_candidate((receiver, index), indexed, "[]")
     if isinstance(receiver, (list, tuple, str, RulesPath)):
         if isinstance(receiver, RulesPath) and type(index) is str:
             return bound_value(receiver, index)
@@ -299,6 +308,8 @@ def sliced(receiver: RulesValue, start: RulesValue, end: RulesValue) -> RulesVal
 
     Source: measured, in this order: start in [0, size), end - 1 in [0, size), start <= end.
     """
+    if not SYMBOLIC.isdisjoint(map(type, (receiver, start, end))):
+        return constraints.for_each_candidate((receiver, start, end), sliced, "[]")
     if isinstance(receiver, (list, tuple, str)):
         kind = kind_name(receiver)
         for bound in (start, end):
@@ -322,8 +333,6 @@ def sliced(receiver: RulesValue, start: RulesValue, end: RulesValue) -> RulesVal
 def _not_indexed(receiver: RulesValue) -> RulesError:
     if receiver is None:
         return null_value()
-    if type(receiver) in SYMBOLIC:
-        return constraints.symbolic_use(receiver, "[]")
     return not_found("[]")
 
 

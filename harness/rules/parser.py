@@ -222,6 +222,9 @@ class _Parser:
             self.advance()
         if not segments:
             self.unexpected("{'/', PATH_SEGMENT}")
+        if len(segments) > limits.PATH_SEGMENTS:
+            # Here, and not in the check of whole patterns: each block below would repeat it.
+            raise SyntaxProblem(limits.SEGMENTS_TEXT, self.span_from(start))
         return nodes.PathPattern(tuple(segments), self.span_from(start))
 
     def allow(self) -> nodes.AllowStatement:
@@ -246,9 +249,9 @@ class _Parser:
         start = self.advance().start
         name = self.expect_name()
         self.expect("(")
-        parameters: list[str] = []
+        parameters: list[Token] = []
         while not self.at_operator(")"):
-            parameters.append(self.expect_name().text)
+            parameters.append(self.expect_name())
             if not self.accept(","):
                 break
         self.expect(")")
@@ -262,11 +265,12 @@ class _Parser:
         self.expect("}")
         return nodes.FunctionDeclaration(
             name.text,
-            tuple(parameters),
+            tuple(parameter.text for parameter in parameters),
             tuple(lets),
             body,
             self.span_from(start),
             Span(name.start, name.end),
+            tuple(Span(parameter.start, parameter.end) for parameter in parameters),
         )
 
     def let(self) -> nodes.LetBinding:

@@ -11,14 +11,24 @@ from typing import Any
 
 import re2
 
-from harness.rules.runtime import RulesError, RulesValue
+from harness.rules import limits
+from harness.rules.runtime import EvaluationStopped, RulesError, RulesValue
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
 
 class BadPattern(ValueError):
-    """The text is no RE2 pattern."""
+    """The text is no RE2 pattern, or too long a one. Its own text is for the user."""
+
+    def __init__(self, pattern: str) -> None:
+        text = f"Invalid regular expression pattern. Pattern: {_printable(pattern)}."
+        if len(pattern) > limits.PATTERN_LENGTH:
+            text = (
+                f"A regular expression of more than {limits.PATTERN_LENGTH} characters is not "
+                "supported by this engine."
+            )
+        super().__init__(text)
 
 
 @lru_cache(maxsize=512)
@@ -27,7 +37,10 @@ def compile_pattern(pattern: str) -> Any:
 
     Raises:
         BadPattern: It is not valid RE2: look-around, back-references, an unclosed group or class.
+            Or it is longer than `limits.PATTERN_LENGTH`.
     """
+    if len(pattern) > limits.PATTERN_LENGTH:
+        raise BadPattern(pattern)
     # `\C` matches one byte of a character: RE2 for C++ has it, the official RE2/J does not.
     for escape in re.finditer(r"\\(.)", pattern, re.DOTALL):
         if escape[1] == "C":
@@ -41,10 +54,8 @@ def compile_pattern(pattern: str) -> Any:
 def _compiled(pattern: str) -> Any:
     try:
         return compile_pattern(pattern)
-    except BadPattern:
-        raise RulesError(
-            f"Invalid regular expression pattern. Pattern: {_printable(pattern)}."
-        ) from None
+    except BadPattern as error:
+        raise RulesError(str(error)) from None
 
 
 def matches(text: str, pattern: str) -> bool:
@@ -59,11 +70,14 @@ def replace(text: str, pattern: str, replacement: str) -> str:
     r"""Replace every match; in the replacement `$1` is a group and `\$` a dollar."""
     expression = _compiled(pattern)
     parts: list[str] = []
-    position = 0
+    position = length = 0
     try:
         for match in expression.finditer(text):
             parts.append(text[position : match.start()])
             parts.append(_expand(match, replacement, expression.groups))
+            length += len(parts[-1])
+            if length > limits.TEXT_LENGTH:
+                raise EvaluationStopped(limits.MEMORY_TEXT)
             position = match.end()
     except UnicodeEncodeError:
         raise _lone_surrogate() from None
@@ -96,7 +110,7 @@ def split(text: str, pattern: str) -> list[RulesValue]:
 def _expand(match: Any, replacement: str, groups: int) -> str:
     """Fill a replacement in, as Java's Matcher.appendReplacement does."""
     result: list[str] = []
-    position = 0
+    position = length = 0
     while position < len(replacement):
         char = replacement[position]
         position += 1
@@ -120,6 +134,9 @@ def _expand(match: Any, replacement: str, groups: int) -> str:
             if group > groups:
                 raise _bad_replacement(replacement)
             result.append(match.group(group) or "")
+            length += len(result[-1])
+            if length > limits.TEXT_LENGTH:
+                raise EvaluationStopped(limits.MEMORY_TEXT)
         else:
             result.append(char)
     return "".join(result)

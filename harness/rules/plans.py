@@ -7,7 +7,7 @@ The words of the answer are in `denials.py`; what is decided by it in `ruleset.p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.rules import limits
@@ -44,15 +44,25 @@ class Plan:
     Args:
         steps: In source order.
         is_metered: The steps together could exceed the budget, so they are compiled to count.
-        reads_resource: Some step mentions `resource`.
     """
 
     steps: tuple[Step, ...]
     is_metered: bool
-    reads_resource: bool
+    _reads_resource: bool | None = field(default=None, init=False, repr=False)
+
+    @property
+    def reads_resource(self) -> bool:
+        """Say whether some step mentions `resource`. Only the words of a denial ask for it."""
+        if self._reads_resource is None:
+            self._reads_resource = any(
+                step.rule.statement.condition is not None
+                and reads_resource(step.rule.statement.condition, step.rule.scope)
+                for step in self.steps
+            )
+        return self._reads_resource
 
 
-NOTHING_TO_DO = Plan((), is_metered=False, reads_resource=False)
+NOTHING_TO_DO = Plan((), is_metered=False)
 
 
 def run(plan: Plan, context: EvaluationContext, outcomes: list[Outcome]) -> Step | None:
@@ -129,18 +139,16 @@ class ServicePlans:
         return plan
 
     def _make_plan(self, candidates: list[Candidate]) -> Plan:
-        conditions = [
-            (rule.statement.condition, rule.scope)
+        most = sum(
+            self._book.most(rule.statement.condition, rule.scope)
             for rule, _ in candidates
             if rule.statement.condition is not None
-        ]
-        most = sum(self._book.most(condition, scope) for condition, scope in conditions)
+        )
         is_metered = most > limits.EXPRESSIONS_PER_REQUEST
         steps = tuple(
             Step(rule, self._evaluator(rule, is_metered), shift) for rule, shift in candidates
         )
-        reads = any(reads_resource(condition, scope) for condition, scope in conditions)
-        return Plan(steps, is_metered, reads)
+        return Plan(steps, is_metered)
 
     def _evaluator(self, rule: AllowRule, is_metered: bool) -> Evaluator:
         key = (rule, is_metered)

@@ -8,15 +8,17 @@ Values in, values out. What requests, documents and values look like: `request.p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.rules import limits, nodes
 from harness.rules.check import check_ruleset
-from harness.rules.constraints import TooManyDisjuncts, partial_views
 from harness.rules.cost import CostBook
 from harness.rules.denials import NO_MATCH, Decision, Denial, DenyReason, Outcome
 from harness.rules.explain import RuleExplanation, explain_steps
 from harness.rules.issues import Issue, Severity
+from harness.rules.list_views import TooManyDisjuncts, list_views
+from harness.rules.matching import is_in_query
 from harness.rules.parser import SyntaxProblem, parse_ruleset
 from harness.rules.plans import NOTHING_TO_DO, Plan, ServicePlans, Step, run
 from harness.rules.request import FIRESTORE, Method, RulesRequest
@@ -136,6 +138,16 @@ class CompiledRuleset:
             return self._granted_by(step, context)
         return self._denied(plan, context, outcomes)
 
+    def message_of_set(self, request: RulesRequest, denied: Decision) -> str:
+        """Return what the emulator says when it denies a write that says nothing of whether its
+        document exists.
+        """
+        service = self._services.get(request.service)
+        if service is None or denied.denial is None:
+            return denied.message
+        create = service.plan(Method.CREATE, request.path)
+        return denied.denial.message_of_set(create, service.plan(Method.UPDATE, request.path))
+
     def explain(
         self, request: RulesRequest, documents: DocumentSource
     ) -> tuple[RuleExplanation, ...]:
@@ -148,38 +160,58 @@ class CompiledRuleset:
         if service is None:
             return ()
         try:
-            plan, path, resources = self._prepare(service, request)
+            evaluations = self._evaluations(service, request)
         except TooManyDisjuncts:
             return ()
         explanations: tuple[RuleExplanation, ...] = ()
-        for resource in resources:
+        for plan, path, resource in evaluations:
             context = EvaluationContext(request, path, resource, documents, None)
             explanations = explain_steps(self.source, service.name, plan.steps, context)
             if not any(explanation.granted for explanation in explanations):
                 break
         return explanations
 
-    def _prepare(
+    def evaluations(self, request: RulesRequest) -> Sequence[tuple[Plan, tuple[str, ...], object]]:
+        """Return what `decide` evaluates for a request: a plan, the path, `resource`; each must
+        grant. For compilations besides the plain one.
+        """
+        service = self._services.get(request.service)
+        if service is None:
+            return ()
+        try:
+            return self._evaluations(service, request)
+        except TooManyDisjuncts:
+            return ()
+
+    def _evaluations(
         self, service: ServicePlans, request: RulesRequest
-    ) -> tuple[Plan, tuple[str, ...], list[object]]:
-        """Return what to run, on which path, and for which values of `resource`: several for a
-        list.
+    ) -> list[tuple[Plan, tuple[str, ...], object]]:
+        """Return what to run, on which path, and for which value of `resource`.
+
+        That is one of each, but for a list one for each disjunct of its filter.
 
         Raises:
             TooManyDisjuncts: The query's filter is larger than Firestore accepts.
         """
         if request.method is not _LIST:
-            return service.plan(request.method, request.path), request.path, [request.resource]
+            plan = service.plan(request.method, request.path)
+            return [(plan, request.path, request.resource)]
         query = request.query
         if query is not None and query.all_descendants and self.version < 2:
             # Source: Security Rules guide: collection-group queries need rules_version '2'.
-            return NOTHING_TO_DO, request.path, [None]
+            return [(NOTHING_TO_DO, request.path, None)]
         paths = service.matcher.list_paths(request)
-        resources: list[object] = [request.resource]
-        if service.name == FIRESTORE:
-            views = partial_views(((),) if query is None else query.disjuncts)
-            resources = [PartialMap(data=view) for view in views]
-        return service.list_plan(paths), paths[-1], resources
+        plan = service.list_plan(paths)
+        if service.name != FIRESTORE:
+            return [(plan, paths[-1], request.resource)]
+        evaluations: list[tuple[Plan, tuple[str, ...], object]] = []
+        for view in list_views(query):
+            resource = PartialMap(data=view.data)
+            if view.name is not None and is_in_query(view.name, request):
+                evaluations.append((service.list_plan([view.name]), view.name, resource))
+            else:
+                evaluations.append((plan, paths[-1], resource))
+        return evaluations
 
     def _decide_list(
         self,
@@ -190,15 +222,15 @@ class CompiledRuleset:
     ) -> Decision:
         """Decide a list: some rule must hold for every disjunct, whatever is stored."""
         try:
-            plan, path, resources = self._prepare(service, request)
+            evaluations = self._evaluations(service, request)
         except TooManyDisjuncts as error:
             plan = service.list_plan(service.matcher.list_paths(request))
             context = EvaluationContext(request, request.path, None, documents, log)
             return self._denied(plan, context, [EvaluationStopped(f"The query has {error}.")])
-        context = EvaluationContext(request, path, None, documents, log)
+        context = EvaluationContext(request, request.path, None, documents, log)
         granted: Step | None = None
-        for resource in resources:
-            context.resource = resource
+        for plan, path, resource in evaluations:
+            context.path, context.resource = path, resource
             if plan.is_metered:
                 context.remaining = limits.EXPRESSIONS_PER_REQUEST
             outcomes: list[Outcome] = []

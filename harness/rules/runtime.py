@@ -102,6 +102,45 @@ class EvaluationStopped(Exception):
         self.span = span
 
 
+def bounded(value: RulesValue) -> RulesValue:
+    """Return what an expression has made, unless it is too large: text, bytes, a path, list or map.
+
+    Lists share what they hold, so that `let b = [a, a]` over and over is small in memory and
+    endless for whoever walks it.
+
+    Raises:
+        EvaluationStopped: It is.
+    """
+    if isinstance(value, (str, bytes)):
+        if len(value) > limits.TEXT_LENGTH:
+            raise EvaluationStopped(limits.MEMORY_TEXT)
+        return value
+    if isinstance(value, RulesPath):
+        # By its text, which `string(path)` gives.
+        length = len(value.segments)
+        length += sum(len(each) for each in value.segments if isinstance(each, str))
+        if length > limits.PATH_LENGTH:
+            raise EvaluationStopped(limits.MEMORY_TEXT)
+        return value
+    elements = depth = 0
+    level: list[RulesValue] = [value]
+    while level:
+        depth += 1
+        below: list[RulesValue] = []
+        for container in level:
+            if isinstance(container, (list, tuple, dict)):
+                elements += len(container)
+                if elements > limits.ELEMENTS or depth > limits.VALUE_DEPTH:
+                    raise EvaluationStopped(limits.MEMORY_TEXT)
+                inner = container.values() if isinstance(container, dict) else container
+                below.extend(each for each in inner if type(each) in _CONTAINERS)
+        level = below
+    return value
+
+
+_CONTAINERS = frozenset({list, tuple, dict})
+
+
 def located(error: RulesError, span: Span) -> RulesError:
     """Say where an error happened, if nothing inside has said it more precisely."""
     if error.span is None:
@@ -188,6 +227,11 @@ class AccessLog:
         self.limit = limit
         self._results: dict[tuple[bool, tuple[str, ...]], Mapping[str, RulesValue] | None] = {}
         self.documents: dict[tuple[str, ...], None] = {}
+
+    @property
+    def results(self) -> Mapping[tuple[bool, tuple[str, ...]], Mapping[str, RulesValue] | None]:
+        """What was found, by whether the state after the commit was asked for, and path."""
+        return self._results
 
     def look_up(
         self, source: DocumentSource, path: tuple[str, ...], *, after: bool

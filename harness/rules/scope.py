@@ -47,6 +47,24 @@ class FunctionSymbol:
 
     declaration: nodes.FunctionDeclaration
     scope: Scope
+    _callees: tuple[FunctionSymbol, ...] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def parts(self) -> Iterator[nodes.Expression]:
+        """Yield the function's expressions: its body and the values of its lets."""
+        yield self.declaration.body
+        for let in self.declaration.lets:
+            yield let.value
+
+    @property
+    def callees(self) -> tuple[FunctionSymbol, ...]:
+        """Return the declared functions that the function calls itself."""
+        if self._callees is None:
+            # Asked for by each of a rule's compilations and forecasts; the text is walked once.
+            self._callees = tuple(
+                callee for part in self.parts for callee in _direct_callees(part, self.scope)
+            )
+        return self._callees
 
 
 @dataclass(eq=False, slots=True)
@@ -136,9 +154,7 @@ def called_functions(expression: nodes.Expression, scope: Scope) -> list[Functio
             done[symbol] = None
             continue
         pending.append((symbol, True))
-        declaration = symbol.declaration
-        for part in (declaration.body, *(let.value for let in declaration.lets)):
-            pending.extend((callee, False) for callee in _direct_callees(part, symbol.scope))
+        pending.extend((callee, False) for callee in symbol.callees)
     return list(done)
 
 

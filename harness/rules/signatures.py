@@ -13,7 +13,7 @@ from typing import TypeAlias
 from harness.rules.runtime import RulesError
 from harness.rules.values import (
     KIND_NAMES,
-    PartialMap,
+    SYMBOLIC,
     RulesValue,
     kind_name,
 )
@@ -23,8 +23,8 @@ Implementation: TypeAlias = Callable[..., RulesValue]
 
 _TYPES_OF_KIND: dict[str, frozenset[type]] = {}
 for _type, _kind in KIND_NAMES.items():
-    # A PartialMap is no argument for anything that wants a whole map.
-    if _type is not PartialMap:
+    # What a query leaves open is no argument for anything that wants the value itself.
+    if _type not in SYMBOLIC:
         _TYPES_OF_KIND[_kind] = _TYPES_OF_KIND.get(_kind, frozenset()) | {_type}
 ANY_TYPE = frozenset(KIND_NAMES)
 

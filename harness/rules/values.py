@@ -126,6 +126,19 @@ class PartialMap(dict[str, "RulesValue"]):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PartialKeys:
+    """`resource.data.keys()` of a list request: the keys that every result has; it may have more.
+
+    Args:
+        names: Those keys.
+        is_set: It went through `toSet()`.
+    """
+
+    names: frozenset[str]
+    is_set: bool = False
+
+
 RulesValue: TypeAlias = Union[
     bool,
     int,
@@ -141,6 +154,7 @@ RulesValue: TypeAlias = Union[
     RulesPath,
     RulesSet,
     MapDiff,
+    PartialKeys,
     "Constraint",
     None,
 ]
@@ -154,10 +168,14 @@ class Constraint:
     Args:
         field: The field's path from the document's root.
         terms: Comparator name (`GT`, `NEQ`, `LIST_CONTAINS`, ...) and operand; all hold at once.
+            `EXISTS` says only that results have the field.
+        candidates: All values that it can have, if they are few: a field that equals 1 for the
+            query is stored as 1 or as 1.0, which rules tell apart. Empty when they are not known.
     """
 
     field: tuple[str, ...]
     terms: tuple[tuple[str, RulesValue], ...]
+    candidates: tuple[RulesValue, ...] = ()
 
 
 KIND_NAMES: dict[type, str] = {
@@ -177,8 +195,12 @@ KIND_NAMES: dict[type, str] = {
     RulesPath: "path",
     RulesSet: "set",
     MapDiff: "map_diff",
+    PartialKeys: "list",
     Constraint: "constraint",
 }
+# What stands in a list request for values that the query leaves open. No operation may take one for
+# a value: each asks `constraints.py` what is known of it.
+SYMBOLIC: frozenset[type] = frozenset({Constraint, PartialMap, PartialKeys})
 
 
 def kind_name(value: RulesValue) -> str:

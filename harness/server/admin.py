@@ -12,30 +12,38 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from harness.backend.auth import ADMIN
 from harness.backend.events import TriggerError, background_trigger, eventarc_trigger
+from harness.backend.recording import Recording
 from harness.backend.service import DatabaseService
 from harness.errors import HarnessError, StatusCode, StatusError
+from harness.firestore.exports.log_format import ExportError
 from harness.firestore.index_definitions import (
     IndexDefinitions,
     index_to_json,
     override_to_json,
     parse_index_file,
 )
-from harness.firestore.paths import DatabaseName, parse_resource_name
+from harness.firestore.paths import DatabaseName, parse_database_name, parse_resource_name
+from harness.rules.coverage import RulesetCoverage, merged_counts
+from harness.rules.coverage_report import official_report
 from harness.rules.issues import Issue
 from harness.rules.ruleset import load_ruleset
 from harness.server.dispatch import EventDispatcher
+from harness.server.exports import DEFAULT_NAME, read_export, write_export
 from harness.server.http import HttpRequest, HttpResponse
 from harness.server.rest import invalid_payload, parse_json_object
-from harness.server.shell import Shell, unimplemented
+from harness.server.shell import Shell
 from harness.source import SourceText
 
 _TEXT = "text/plain; charset=utf-8"
 _JSON = "application/json; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+_JSON_LINES = "application/jsonl; charset=utf-8"
 _EMPTY = HttpResponse(200, b"{\n}\n", _JSON)
 _DEFAULT_RULES_NAME = "firestore.rules"
 _DRAIN_TIMEOUT_S = 30.0
@@ -49,7 +57,11 @@ FEATURES = (
     "function-triggers",
     "listen",
     "write-stream",
+    "web-channel",
+    "export",
     "rest",
+    "recording",
+    "rules-coverage",
 )
 """What a client may rely on; `GET /harness/v1/info` prints them."""
 
@@ -84,7 +96,8 @@ class AdminApi:
                 self._delete_tree,
             ),
             ("PUT", project + r":securityRules", self._put_rules),
-            ("GET", project + r":ruleCoverage(?:\.html)?", self._coverage),
+            ("GET", project + r":ruleCoverage", self._coverage),
+            ("GET", project + r":ruleCoverage\.html", self._coverage_page),
             ("PUT", project + r"/triggers/(?P<key>[^/]+)", self._put_trigger),
             ("DELETE", project + r"/triggers/(?P<key>[^/]+)", self._delete_trigger),
             ("POST", project + r"/eventarcTrigger", self._post_eventarc_trigger),
@@ -102,6 +115,17 @@ class AdminApi:
                 self._mute,
             ),
             ("POST", own + r"/events:redeliver", self._redeliver),
+            ("GET", own + r"/rules:coverage", self._all_coverage),
+            (
+                "POST",
+                own + r"/projects/(?P<project>[^/]+)/recording:(?P<verb>start|take|stop)",
+                self._record,
+            ),
+            (
+                "GET",
+                own + r"/projects/(?P<project>[^/]+)/rulesets/(?P<digest>[0-9a-f]+)",
+                self._get_ruleset,
+            ),
         ]
         self._routes = [(method, re.compile(pattern), route) for method, pattern, route in table]
 
@@ -128,6 +152,8 @@ class AdminApi:
     def _reset(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         for service in self.shell.backend.databases.values():
             self._empty(service)
+            with self._muted(service):
+                self.shell.seed.sow(service, self.shell.clock.now())
         return HttpResponse(200, b"Resetting...\n", _TEXT)
 
     def _shut_down(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
@@ -164,6 +190,11 @@ class AdminApi:
         if request.query_values("functions") != ["off"]:
             yield
             return
+        with self._muted(service):
+            yield
+
+    @contextmanager
+    def _muted(self, service: DatabaseService) -> Iterator[None]:
         muted = self.dispatcher.muted
         muted.add(service.name.project)
         try:
@@ -200,7 +231,28 @@ class AdminApi:
         return _json({"issues": issues}) if issues else HttpResponse(200, b"{}", _JSON)
 
     def _coverage(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-        raise unimplemented("Rules coverage over HTTP")
+        coverage = self._coverage_of(match)
+        if coverage is None:
+            return _json({"rules": {"files": []}})
+        return _json(official_report(coverage.layout, coverage.counts()))
+
+    def _coverage_page(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        coverage = self._coverage_of(match)
+        if coverage is None:
+            project = unquote(match["project"])
+            raise StatusError(
+                StatusCode.NOT_FOUND, f"no security rules are loaded for project {project}"
+            )
+        # Not needed to start, and only here.
+        from harness.reports.rules_coverage_html import coverage_page
+
+        page = coverage_page(coverage.layout, coverage.counts())
+        return HttpResponse(200, page.encode("utf-8", "replace"), _HTML)
+
+    def _coverage_of(self, match: re.Match[str]) -> RulesetCoverage | None:
+        """Return the count of the rules that a project has now."""
+        project = self.shell.backend.project(unquote(match["project"]))
+        return None if project.ruleset is None else project.coverage.of(project.ruleset)
 
     def _put_trigger(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         try:
@@ -229,7 +281,35 @@ class AdminApi:
         return _EMPTY
 
     def _export(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-        raise unimplemented(f"{match['verb'].capitalize()}ing data")
+        """Write or read an export. Neither is an event: functions hear nothing of an import.
+
+        Source: firebase-tools 15.34, emulator/hubExport.ts; observed: emulator 1.22.0.
+        """
+        if "origin" in request.headers:
+            # A page in a browser must not read or write files here.
+            raise StatusError(StatusCode.PERMISSION_DENIED, "Pages cannot export or import data.")
+        content = parse_json_object(request.body)
+        project = unquote(match["project"])
+        name = content.get("database", f"projects/{project}/databases/(default)")
+        directory = content.get("export_directory")
+        now = self.shell.clock.now()
+        default_name = f"{DEFAULT_NAME}_{now.micros // 1_000_000}"
+        export_name = content.get("export_name", default_name)
+        if not (
+            isinstance(name, str) and isinstance(directory, str) and isinstance(export_name, str)
+        ):
+            raise invalid_payload()
+        service = self.shell.database(parse_database_name(name))
+        if match["verb"] == "export":
+            write_export(service, Path(directory), export_name, now, self.shell.clock.now())
+            return _EMPTY
+        try:
+            seed = read_export(Path(directory))
+        except ExportError as error:
+            raise StatusError(StatusCode.FAILED_PRECONDITION, str(error)) from error
+        with self._muted(service):
+            seed.sow(service, now)
+        return _EMPTY
 
     # --- the harness's own ------------------------------------------------------------------------
 
@@ -328,6 +408,33 @@ class AdminApi:
 
     def _redeliver(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         return _json({"redelivered": self.dispatcher.redeliver(_since(request))})
+
+    def _record(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        """Begin to keep a project's requests, forgetting older ones; hand them out; or end it."""
+        project = self.shell.backend.project(unquote(match["project"]))
+        recording, verb = project.recording, match["verb"]
+        if verb == "take":
+            taken = recording.take() if recording is not None else ""
+            return HttpResponse(200, taken.encode("ascii"), _JSON_LINES)
+        if recording is not None:
+            recording.close()
+        project.recording = Recording() if verb == "start" else None
+        return _EMPTY
+
+    def _get_ruleset(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        """Give the text of rules that decided requests which were taken lately."""
+        recording = self.shell.backend.project(unquote(match["project"])).recording
+        ruleset = recording.ruleset(match["digest"]) if recording is not None else None
+        if ruleset is None:
+            raise StatusError(StatusCode.NOT_FOUND, f"no such ruleset: {match['digest']}")
+        source = ruleset.source
+        return _json({"name": source.file_name, "content": source.text})
+
+    def _all_coverage(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        """Give all counts since the start: of every project, of former rules too, by text."""
+        projects = self.shell.backend.projects.values()
+        counts = merged_counts(each for project in projects for each in project.coverage.all())
+        return _json({"rulesets": [each.to_json() for each in counts]})
 
     def _database(self, match: re.Match[str]) -> DatabaseService:
         name = DatabaseName(unquote(match["project"]), unquote(match["database"]))

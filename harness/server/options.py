@@ -15,13 +15,16 @@ from harness.errors import ConfigError
 HELP = """\
 usage: python -m harness.server [options]
 
-  --host HOST                   address to listen on (localhost) --port PORT                   gRPC,
-  REST and admin routes, all on this port (8080); 0 picks a free one --project_id ID
-  the project that is expected; others get databases of their own --single_project_mode BOOL    warn
-  once when a request names another project --rules FILE                  security rules; without
-  them everything is allowed --functions_emulator H:P      where function triggers are delivered
-  --indexes FILE                firestore.indexes.json --enforce-indexes BOOL        refuse queries
-  that lack an index, as production does (true) --version, --help             print and exit
+  --host HOST                   address to listen on (localhost)
+  --port PORT                   gRPC, REST and admin routes, all on this one (8080); 0 picks one
+  --project_id ID               the project that is expected; others get databases of their own
+  --single_project_mode BOOL    warn once when a request names another project
+  --rules FILE                  security rules; without them everything is allowed
+  --functions_emulator H:P      where function triggers are delivered
+  --indexes FILE                firestore.indexes.json
+  --enforce-indexes BOOL        refuse queries that lack an index, as production does (true)
+  --seed_from_export FILE       an export's overall metadata: its documents are there from the start
+  --version, --help             print and exit
 
   Taken for the official emulator's sake and without effect: --websocket_port, --webchannel_port,
   --database-edition standard, --database-mode firestore-native, --single_project_mode_error.
@@ -62,7 +65,13 @@ _VALUES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How a server shall run. Port 0 picks a free port."""
+    """How a server shall run. Port 0 picks a free port.
+
+    Args:
+        seed: An export whose documents are there from the start.
+        export_on_exit: A folder that gets an export when the server ends; the official emulator
+            takes a flag of this name and does nothing.
+    """
 
     host: str = "localhost"
     port: int = 8080
@@ -72,6 +81,8 @@ class ServerOptions:
     functions_emulator: str | None = None
     indexes: Path | None = None
     enforce_indexes: bool = True
+    seed: Path | None = None
+    export_on_exit: Path | None = None
     wants_help: bool = False
     wants_version: bool = False
 
@@ -95,12 +106,6 @@ def parse_options(arguments: Sequence[str]) -> ServerOptions:
             "--database-mode datastore-mode is not supported by the embedded Firestore",
             fix="use Firestore's native mode, or the official emulator for this project",
         )
-    for flag in ("seed_from_export", "import-data"):
-        if flag in values:
-            raise ConfigError(
-                f"--{flag} is not supported by the embedded Firestore yet",
-                fix="start without --import, and load the data with a script",
-            )
     single = _boolean(values, "single_project_mode", False)
     if single and "project_id" not in values:
         raise ConfigError(
@@ -127,6 +132,7 @@ def parse_options(arguments: Sequence[str]) -> ServerOptions:
         functions_emulator=functions,
         indexes=_path(values, "indexes"),
         enforce_indexes=_boolean(values, "enforce-indexes", True),
+        seed=_path(values, "seed_from_export") or _path(values, "import-data"),
         wants_help=_boolean(values, "help", False),
         wants_version=_boolean(values, "version", False),
     )

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.backend.service import Backend
-from harness.errors import HarnessErrors, RulesSyntaxError
+from harness.errors import HarnessErrors, RulesSyntaxError, StatusError
 from harness.firestore.index_definitions import IndexDefinitions, parse_index_file
+from harness.firestore.paths import DatabaseName
 from harness.rules.ruleset import CompiledRuleset, load_ruleset
 from harness.server.admin import AdminApi
 from harness.server.dispatch import EventDispatcher
+from harness.server.exports import Seed, read_seed, write_suite_export
 from harness.server.grpc import GrpcService, TwoWayRpc
 from harness.server.http import HttpProtocol
 from harness.server.http2 import Http2Connection
@@ -100,7 +102,9 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
         OSError: The address cannot be had.
     """
     shell = Shell(
-        backend, expected_project=options.project_id if options.single_project_mode else None
+        backend,
+        expected_project=options.project_id if options.single_project_mode else None,
+        seed=Seed() if options.seed is None else read_seed(options.seed),
     )
     dispatcher = EventDispatcher(shell.triggers, options.functions_emulator)
     dispatcher.watch(shell)
@@ -165,12 +169,26 @@ async def _serve_until_stopped(options: ServerOptions, backend: Backend) -> int:
                     loop.add_signal_handler(number, server.stopped.set)
             _print_banner(server, options)
             await server.stopped.wait()
+            if options.export_on_exit is not None and options.project_id is not None:
+                return _export(server, options.export_on_exit, options.project_id)
     except OSError as error:
         # firebase-tools looks for the words "address already in use".
         sys.stderr.write(
             f"cannot listen on {options.host}:{options.port}: {error.strerror or error}\n"
         )
         return 1
+    return 0
+
+
+def _export(server: RunningServer, folder: Path, project_id: str) -> int:
+    now = server.shell.clock.now
+    service = server.shell.database(DatabaseName(project_id))
+    try:
+        write_suite_export(service, folder, now(), now())
+    except StatusError as error:
+        logger.error("%s is not written: %s", folder, error.message)
+        return 1
+    logger.info("%d documents exported to %s", service.store.document_count, folder)
     return 0
 
 

@@ -25,6 +25,7 @@ from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import CommitResult
 from harness.firestore.paths import DatabaseName
 from harness.firestore.values import Timestamp
+from harness.server.exports import Seed
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Shell:
         instance: Random bytes; resume tokens of another start of the server are told by them.
         expected_project: Named by `--project_id`; a request for another is served, with one
             warning.
+        seed: What databases hold when they are first asked for.
         acting: Whose operation is running; a commit's listeners are told of it while it is.
         commit_listeners: Told of each commit, in the turn of the loop in which it happens.
         rules_listeners: Told the project whose rules have been replaced.
@@ -91,6 +93,7 @@ class Shell:
     clock: Clock = field(default_factory=Clock)
     instance: bytes = field(default_factory=lambda: secrets.token_bytes(6))
     expected_project: str | None = None
+    seed: Seed = field(default_factory=Seed)
     acting: Caller = ADMIN
     commit_listeners: list[CommitListener] = field(default_factory=list)
     rules_listeners: list[Callable[[str], None]] = field(default_factory=list)
@@ -104,6 +107,7 @@ class Shell:
         service = self.backend.databases.get(name)
         if service is None:
             service = self.backend.database(name)
+            self.seed.sow(service, self.clock.now())  # no event, as an import is none
             service.store.subscribe(lambda commit: self._committed(service, commit))
             service.transactions.subscribe(lambda _: self._wake_waiters(name))
             self._warn_of_other_project(name.project)

@@ -21,10 +21,11 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, TextIO
 
+from harness.rules import limits
 from harness.rules.issues import Issue, Severity
 from harness.rules.request import STORAGE, Method, RulesAuth, RulesRequest
 from harness.rules.ruleset import CompiledRuleset, load_ruleset
-from harness.rules.runtime import RulesError
+from harness.rules.runtime import AccessLog, RulesError
 from harness.rules.values import (
     INT_MAX,
     INT_MIN,
@@ -35,6 +36,8 @@ from harness.rules.values import (
     RulesTimestamp,
     RulesValue,
 )
+from harness.server.storage_coverage import StorageCoverage, coverage_of_arguments
+from harness.server.storage_requests import StorageRequests, requests_of_arguments
 from harness.source import SourceText
 
 _READY = {"id": -1, "status": "ok"}
@@ -57,10 +60,14 @@ class Runtime:
     Args:
         send: Writes one answer.
         receive: Waits for the next line from the emulator; None when there will be no more.
+        requests: Where what was judged is noted; None: nowhere.
+        coverage: Where is counted what the requests reach of the rules; None: nowhere.
     """
 
     send: Callable[[Mapping[str, Any]], None]
     receive: Callable[[], str | None]
+    requests: StorageRequests | None = None
+    coverage: StorageCoverage | None = None
     _rulesets: dict[str, CompiledRuleset] = field(default_factory=dict)
     _waiting: deque[str] = field(default_factory=deque)
 
@@ -136,7 +143,13 @@ class Runtime:
         if ruleset is None:
             raise ProtocolError(f"no ruleset {name} is loaded")
         request = rules_request(context)
-        decision = ruleset.decide(request, _FirestoreDocuments(self, request_id))
+        documents = _FirestoreDocuments(self, request_id)
+        log = AccessLog(limits.STORAGE_ACCESS_CALLS)
+        decision = ruleset.decide(request, documents, log)
+        if self.coverage is not None:
+            self.coverage.observe(name, ruleset, request, documents, log)
+        if self.requests is not None:
+            self.requests.note(ruleset, request, decision.allowed, documents.known)
         return {
             "id": request_id,
             "status": "ok",
@@ -193,16 +206,16 @@ class _FirestoreDocuments:
 
     runtime: Runtime
     request_id: int
-    _known: dict[tuple[str, ...], Mapping[str, RulesValue] | None] = field(default_factory=dict)
+    known: dict[tuple[str, ...], Mapping[str, RulesValue] | None] = field(default_factory=dict)
 
     def get(self, path: tuple[str, ...]) -> Mapping[str, RulesValue] | None:
-        if path not in self._known:
+        if path not in self.known:
             fields = self.runtime.fetch(self.request_id, "/" + "/".join(path))
             try:
-                self._known[path] = None if fields is None else _map_from_rest(fields)
+                self.known[path] = None if fields is None else _map_from_rest(fields)
             except _UNREADABLE as error:
                 raise RulesError(f"Service call error. {error}.") from error
-        return self._known[path]
+        return self.known[path]
 
     def get_after(self, path: tuple[str, ...]) -> Mapping[str, RulesValue] | None:
         # Storage rules have no getAfter: a Storage write changes no document.
@@ -407,7 +420,9 @@ def main() -> None:
         answers.flush()
 
     try:
-        Runtime(send, lambda: lines.readline() or None).serve()
+        requests = requests_of_arguments(sys.argv)
+        coverage = coverage_of_arguments(sys.argv)
+        Runtime(send, lambda: lines.readline() or None, requests, coverage).serve()
     except BrokenPipeError:
         # The emulator has gone; there is nobody left to tell.
         sys.stderr.close()

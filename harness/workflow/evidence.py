@@ -49,6 +49,63 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ResultTable:
+    """A table that a check shows, such as the access matrix.
+
+    Attributes:
+        columns: Headings, the first one's rows' own.
+        rows: As many cells each as there are columns.
+        flagged: Indexes of rows that are not as they should be.
+        notes: Lines that say why, in the order of the rows.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    flagged: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "title": self.title,
+            "columns": list(self.columns),
+            "rows": [list(row) for row in self.rows],
+            "flagged": list(self.flagged),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> ResultTable:
+        """Read what `to_json` gave.
+
+        Raises:
+            ValueError: The value is of another shape.
+        """
+        fields = _object(value, "table")
+        rows = fields.get("rows")
+        flagged = fields.get("flagged", [])
+        if not isinstance(rows, list) or not isinstance(flagged, list):
+            raise ValueError("a table's rows or flagged is not an array")
+        table = cls(
+            _string(fields, "title"),
+            _strings(fields.get("columns"), "columns"),
+            tuple(_strings(row, "rows") for row in rows),
+            tuple(index for index in flagged if isinstance(index, int)),
+            _strings(fields.get("notes", []), "notes"),
+        )
+        if any(len(row) != len(table.columns) for row in table.rows):
+            raise ValueError("a table's row has not as many cells as there are columns")
+        return table
+
+
+def _strings(value: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f"a table's {name} is not an array of strings")
+    return tuple(value)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """One check's result for one item; a check that is mapped to two items has two.
 
@@ -60,6 +117,7 @@ class CheckResult:
         states: The sentence that holds when it passes: its docstring's first line.
         duration_s: Seconds. Never part of evidence.
         metrics: Counts that the same inputs give again, `{"reads_billed": 21}`; never timings.
+        tables: What it shows in reports. Never part of evidence.
     """
 
     nodeid: str
@@ -69,6 +127,7 @@ class CheckResult:
     states: str = ""
     duration_s: float = 0.0
     metrics: Mapping[str, int | float | str] = field(default_factory=dict)
+    tables: tuple[ResultTable, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values, for the last run's record and for xdist workers."""
@@ -80,6 +139,7 @@ class CheckResult:
             "states": self.states,
             "duration_s": self.duration_s,
             "metrics": dict(self.metrics),
+            "tables": [table.to_json() for table in self.tables],
         }
 
     @classmethod
@@ -96,6 +156,9 @@ class CheckResult:
         duration_s = fields.get("duration_s", 0.0)
         if isinstance(duration_s, bool) or not isinstance(duration_s, int | float):
             raise ValueError("duration_s is not a number")
+        tables = fields.get("tables", [])
+        if not isinstance(tables, list):
+            raise ValueError("tables is not an array")
         return cls(
             _string(fields, "nodeid"),
             _outcome(fields),
@@ -104,6 +167,7 @@ class CheckResult:
             _string(fields, "states", ""),
             float(duration_s),
             _metrics(fields),
+            tuple(map(ResultTable.from_json, tables)),
         )
 
 

@@ -77,7 +77,7 @@ class Case:
     decision: str
     cause: str | None = None
     message: str | None = None
-    warns: str | None = None
+    warns: str | list[str] | None = None
     documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     documents_after: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -236,9 +236,11 @@ def _query(row: dict[str, Any], path: tuple[str, ...], where: str) -> RulesQuery
 
 
 def _values(value: Any) -> Any:
-    """Read `$now` as the request's time; everything else is as YAML has it."""
+    """Read `$now` as the request's time, `{$path: a/1}` as a reference; the rest is as it is."""
     if value == "$now":
         return NOW
+    if isinstance(value, dict) and value.keys() == {"$path"}:
+        return RulesPath((*ROOT, *value["$path"].split("/")))
     if isinstance(value, dict):
         return {key: _values(item) for key, item in value.items()}
     if isinstance(value, list):

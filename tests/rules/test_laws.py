@@ -43,7 +43,7 @@ from tests.rules.expressions import (
     texts,
     whole_document_comparisons,
 )
-from tests.rules.tree_walker import Walker
+from tests.rules.tree_walker import Level, Walker
 
 PATH = (*ROOT, "notes", "n1")
 REQUEST = RulesRequest(
@@ -105,7 +105,7 @@ def test_closures_agree_with_a_tree_walker(tree: nodes.Expression) -> None:
         "request": request_map(context()),
         "resource": {"data": {"n": 1, "k": "a"}, "id": "n1", "__name__": RulesPath(PATH)},
     }
-    walker = Walker(variables, DECLARED)
+    walker = Walker(variables, (Level(DECLARED),))
     assert outcome(plain, context()) == outcome(walker.value, tree)
 
 
@@ -128,7 +128,7 @@ def test_closures_agree_with_a_tree_walker_on_conditions(
     plain = Compiler(FIRESTORE).condition(tree, SCOPE)
     made = context()
     made.resource = RulesResource(data, RulesPath(PATH))
-    walker = Walker({"resource": {"data": data}}, DECLARED)
+    walker = Walker({"resource": {"data": data}}, (Level(DECLARED),))
     assert outcome(plain, made) == outcome(walker.value, tree)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.rules.recorded_json import RequestReader
 from tests.server.running import Project, ServerUnderTest
 
 OPEN = (
@@ -124,13 +125,6 @@ def test_a_trigger_that_is_none_is_refused(project: Project) -> None:
     assert "eventTrigger" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("route", [":export", ":import"])
-def test_what_is_not_supported_names_itself(project: Project, route: str) -> None:
-    answer = project.server.http("POST", f"{project.emulator}{route}", json={})
-    assert answer.status_code == 501
-    assert route[1:] in answer.json()["error"]["message"].lower()
-
-
 def test_a_malformed_token_is_refused_on_control_routes_too(server: ServerUnderTest) -> None:
     answer = server.http("GET", "/", headers={"Authorization": "Bearer nonsense"})
     assert answer.status_code == 400
@@ -156,7 +150,6 @@ def test_cross_origin_answers_carry_the_origin(server: ServerUnderTest) -> None:
     assert preflight.headers["access-control-allow-headers"] == "authorization,x-a"
     assert preflight.headers["access-control-allow-private-network"] == "true"
     assert "access-control-allow-origin" not in server.http("GET", "/").headers
-
 
 
 def test_a_body_that_is_too_large_is_refused(server: ServerUnderTest) -> None:
@@ -190,3 +183,27 @@ def test_index_definitions_can_be_replaced_for_one_project(project: Project, db:
     assert project.server.http("GET", route).json()["indexes"] == definitions["indexes"]
     bad = project.server.http("PUT", route, json={"indexes": [{}]})
     assert bad.status_code == 400
+
+
+def test_requests_are_recorded_when_asked_for_and_taken_once(project: Project, db: Any) -> None:
+    own = f"/harness/v1/projects/{project.id}"
+
+    def recording(verb: str) -> Any:
+        return project.server.http("POST", f"{own}/recording:{verb}")
+
+    put_rules(project, OPEN)
+    project.as_user("ana").document("c/d").get()
+    assert recording("take").text == ""
+    assert recording("start").status_code == 200
+    db.document("c/d").set({"n": 1})
+    project.as_user("ana").document("c/d").get()
+    (read,) = RequestReader().read(recording("take").text.splitlines())
+    assert (read.recorded.title, read.recorded.allowed) == ("get c/d as ana", True)
+    assert list(read.recorded.documents.before.values()) == [{"n": 1}]
+    answer = project.server.http("GET", f"{own}/rulesets/{read.rules}")
+    assert answer.json() == {"name": "firestore.rules", "content": OPEN}
+    assert list(RequestReader().read(recording("take").text.splitlines())) == []
+    recording("stop")
+    project.as_user("ana").document("c/d").get()
+    assert recording("take").text == ""
+    assert project.server.http("GET", f"{own}/rulesets/{read.rules}").status_code == 404

@@ -67,7 +67,6 @@ def test_the_defaults_are_those_of_the_official_emulator() -> None:
         ("--functions_emulator nowhere", "is no HOST:PORT"),
         ("--database-edition enterprise", "enterprise is not supported"),
         ("--database-mode datastore-mode", "datastore-mode is not supported"),
-        ("--seed_from_export /a", "--seed_from_export is not supported"),
     ],
 )
 def test_a_wrong_value_says_what_to_do(arguments: str, problem: str) -> None:

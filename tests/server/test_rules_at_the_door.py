@@ -192,3 +192,42 @@ def test_the_time_of_a_request_is_that_of_its_server_timestamps(project: Project
 def test_a_token_that_is_none_is_refused(guarded: Project) -> None:
     with pytest.raises(exceptions.InvalidArgument, match="invalid jwt"):
         guarded.client(token="abc").document("users/ana").get()
+
+
+@pytest.mark.parametrize(
+    ("granted", "act", "outcome"),
+    [
+        ("create", lambda document: document.update({"n": 1}), exceptions.PermissionDenied),
+        ("update", lambda document: document.update({"n": 1}), exceptions.NotFound),
+        ("update", lambda document: document.create({"n": 1}), exceptions.PermissionDenied),
+        ("create", lambda document: document.set({"n": 1}), None),
+        ("update", lambda document: document.set({"n": 1}), exceptions.PermissionDenied),
+    ],
+)
+def test_a_precondition_says_which_method_a_write_is(
+    project: Project, granted: str, act: Any, outcome: type[Exception] | None
+) -> None:
+    """Rules are asked for what the client means, before it is known whether it can be done.
+
+    Source: observed: emulator 1.22.0 (exists: true is update, exists: false is create).
+    """
+    project.load_rules(
+        "service cloud.firestore { match /databases/{db}/documents {"
+        f" match /n/{{id}} {{ allow {granted}; }} }} }}"
+    )
+    document = project.as_user("ana").document("n/missing")
+    if outcome is None:
+        act(document)
+        return
+    with pytest.raises(outcome):
+        act(document)
+
+
+def test_a_create_of_what_is_there_is_a_create(project: Project, db: Any) -> None:
+    project.load_rules(
+        "service cloud.firestore { match /databases/{db}/documents {"
+        " match /n/{id} { allow create: if resource == null; allow update; } } }"
+    )
+    db.document("n/there").set({})
+    with pytest.raises(exceptions.PermissionDenied):
+        project.as_user("ana").document("n/there").create({})

@@ -1,0 +1,120 @@
+"""Reads a project's files as they were at a git revision.
+
+Nothing is checked out and nothing in the repository changes. Every call of git has a time limit and
+gets its arguments as a list; what the user names never stands where git looks for options.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import subprocess
+from pathlib import Path
+
+from harness.errors import EnvironmentLacking, HarnessError
+from harness.source import SourceText
+
+TIMEOUT_S = 30.0
+
+# A caller's variables (in a hook, say) would point git at another repository than the folder's.
+_REPOSITORY_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+
+
+class GitRevision:
+    """One commit of the repository that a folder is in.
+
+    Args:
+        folder: The project's.
+        name: A revision as the user names it: `main`, `HEAD~3`, `origin/main`.
+    Raises:
+        EnvironmentLacking: There is no git.
+        HarnessError: The folder is in no repository, or there is no such revision.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        if name.startswith("-"):
+            raise _no_revision(name, "a revision does not begin with -")
+        self.name = name
+        self._folder = folder
+        inside = self._git("rev-parse", "--show-prefix")
+        if inside.returncode:
+            raise HarnessError(
+                f"{folder} is in no git repository that can be read: {_said(inside)}",
+                fix="run this in a clone, or give a rules file instead of a revision",
+            )
+        self._prefix = inside.stdout.decode().strip("\n")
+        found = self._git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        )
+        if found.returncode:
+            raise _no_revision(name, "there is no such revision here")
+        self.commit = found.stdout.decode().strip()
+
+    def read(self, path: str) -> SourceText | None:
+        """Return a file's text; None when it is not there at this revision.
+
+        Args:
+            path: As firebase.json has it, from the project's folder.
+        Raises:
+            HarnessError: It is not UTF-8, or lies outside the repository.
+        """
+        inside = posixpath.normpath(posixpath.join(self._prefix, path))
+        if inside.startswith(("/", "../")):
+            raise HarnessError(
+                f"{path} lies outside the repository, so git does not know what it was",
+                fix="name the old rules file instead of a revision",
+            )
+        at = f"{self.commit}:{inside}"
+        kind = self._git("cat-file", "-t", at)
+        if kind.returncode or kind.stdout.strip() != b"blob":
+            return None
+        shown = self._git("cat-file", "blob", at)
+        if shown.returncode:
+            raise HarnessError(
+                f"git cannot show {path} of {self.name}: {_said(shown)}", fix="run git fsck"
+            )
+        try:
+            return SourceText(f"{self.name}:{path}", shown.stdout.decode())
+        except UnicodeDecodeError as error:
+            raise HarnessError(
+                f"{path} of {self.name} is not UTF-8", fix="choose another revision"
+            ) from error
+
+    def _git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        environment = {
+            name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES
+        }
+        # Messages are shown; a fetch of a partial clone must not ask for a password.
+        environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+        try:
+            return subprocess.run(
+                ["git", "-C", str(self._folder), *arguments],
+                capture_output=True,
+                check=False,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                timeout=TIMEOUT_S,
+            )
+        except FileNotFoundError as error:
+            raise EnvironmentLacking(
+                "there is no git on the PATH",
+                fix="install git, or give a rules file instead of a revision",
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise HarnessError(
+                f"git {arguments[0]} took longer than {TIMEOUT_S:.0f} s",
+                fix="try it by hand, or give a rules file instead of a revision",
+            ) from error
+
+
+def _no_revision(name: str, problem: str) -> HarnessError:
+    return HarnessError(
+        f"{name}: {problem}, and no file",
+        fix="name a branch, tag or commit (in CI fetch it first: git fetch origin main), "
+        "or a rules file",
+    )
+
+
+def _said(process: subprocess.CompletedProcess[bytes]) -> str:
+    lines = process.stderr.decode(errors="replace").split("\n")
+    return lines[0].removeprefix("fatal: ")
