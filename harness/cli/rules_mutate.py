@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import click
 
 from harness.access.decide import record_cells
-from harness.access.model import MatrixCell
-from harness.access_table import load_rulesets, read_access_matrix
+from harness.access.model import AccessMatrix, MatrixCell
+from harness.access_table import ProjectRulesets, load_rulesets, read_access_matrix
+from harness.backend.bridge import rules_time
 from harness.cli import options, render
 from harness.errors import EnvironmentLacking, HarnessError
 from harness.files import write_text_file
@@ -32,9 +34,11 @@ from harness.review.mutation_report import (
     survivors,
 )
 from harness.review.scoring import Evidence, Finding, Standing, tally
+from harness.review.seeds import seeds
 from harness.rules.recorded import RecordedRequest
 from harness.rules.request import FIRESTORE, RulesAuth
 from harness.rules.ruleset import CompiledRuleset
+from harness.rules.values import RulesTimestamp
 
 EXIT_BELOW = 1
 _SHOWN = 20
@@ -185,9 +189,21 @@ def _evidence(project: Project, progress: render.Progress) -> _Asked:
     progress.phase(f"{len(cells)} cells of the access matrix, {len(recorded)} recorded requests")
     personas = {cell.persona: cell.recorded.decisions[0].request.auth for cell in cells}
     sample = next((cell.recorded.documents.before for cell in cells), {})
+    callers = tuple(personas.values()) or _callers(recorded)
     return _Asked(
-        Evidence(cells, recorded, tuple(personas.values()) or _callers(recorded)),
+        Evidence(cells, recorded, callers, _generated(rulesets, matrix)),
         (lambda ruleset: RowMaker(ruleset, personas, sample)) if cells else None,
+    )
+
+
+def _generated(
+    rulesets: ProjectRulesets, matrix: AccessMatrix | None
+) -> tuple[RecordedRequest, ...]:
+    now = RulesTimestamp(time.time_ns()) if matrix is None else rules_time(matrix.now)
+    return tuple(
+        seed
+        for service, ruleset in rulesets.by_service().items()
+        for seed in seeds(ruleset, service, now)
     )
 
 

@@ -80,11 +80,14 @@ class Evidence:
         cells: Of the access matrix.
         recorded: What checks asked, with the answers that they got.
         callers: Who else could ask.
+        generated: Requests made from the rules themselves. They notice nothing: a survivor that
+            none of the others comes near is searched for among them.
     """
 
     cells: tuple[MatrixCell, ...] = ()
     recorded: tuple[RecordedRequest, ...] = ()
     callers: tuple[RulesAuth | None, ...] = ()
+    generated: tuple[RecordedRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,10 @@ class Examiner:
             if recorded.service in services:
                 agrees = self._recorded.add(ruleset, recorded, recorded.allowed)
                 self.stale += not agrees
+        self._generated = _Index()
+        for recorded in evidence.generated:
+            if recorded.service in services:
+                self._generated.add(ruleset, recorded, recorded.allowed)
         self._callers = evidence.callers
         self._words = vocabulary(ruleset)
         self._neighbours: dict[int, tuple[_Known, ...]] = {}
@@ -170,12 +177,9 @@ class Examiner:
         """Choose requests to vary: of each kind one, those in the same collection first, and of
         them those that are allowed, which lack nothing but what is then taken from them.
         """
-        reached = [*self._cells.reached(mutant), *self._recorded.reached(mutant)]
-        near = {
-            _collection(known)
-            for index in (self._cells, self._recorded)
-            for known in index.of_statements(mutant)
-        }
+        indexes = (self._cells, self._recorded, self._generated)
+        reached = [known for index in indexes for known in index.reached(mutant)]
+        near = {_collection(known) for index in indexes for known in index.of_statements(mutant)}
         reached.sort(key=lambda known: (_collection(known) not in near, not known.allowed))
         kinds: dict[tuple[object, ...], _Known] = {}
         for known in reached:

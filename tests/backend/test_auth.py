@@ -50,6 +50,25 @@ def test_padded_base64_and_a_signature_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(
+    "claims",
+    [
+        # What the unit-testing library sends: expired since 1970, for every test of every app.
+        # Source: firebase-js-sdk, packages/util/src/emulator.ts, createMockUserToken.
+        {"iat": 0, "exp": 3600, "auth_time": 0},
+        {"exp": "tomorrow"},
+        {"iat": 4_102_444_800, "nbf": 4_102_444_800},
+        {"aud": "another-project", "iss": "https://example.com/"},
+        {"sub": "ana", "user_id": "bob"},
+    ],
+)
+def test_no_claim_is_verified(claims: dict[str, object]) -> None:
+    """Source: observed: emulator 1.22.0. A rule that cares compares request.auth.token.exp."""
+    caller = classify_authorization(f"Bearer {token(**{'sub': 'ana', **claims})}")
+    assert caller.uid == "ana"
+    assert caller.claims == {"sub": "ana", **claims}
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         "Bearer abc",
