@@ -9,7 +9,7 @@ WORKERS ?= auto
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format type fuzz bench setup clean
+.PHONY: help verify test lint format type fuzz bench conformance setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ fuzz: setup ## Look for crashes and disagreements of the rules engine (SECONDS=6
 
 bench: setup ## Measure speed: ratios and medians, never a pass or a fail
 	@$(BIN)/python -m benchmarks
+
+conformance: setup ## Run the published client's system tests on the embedded Firestore (ALL=1: skips too)
+	@$(BIN)/python -m tests.conformance.run $(if $(ALL),--all)
 
 setup: $(STAMPS)/python $(STAMPS)/suite $(STAMPS)/functions
 
@@ -65,5 +68,5 @@ $(STAMPS)/javascript: tests/javascript/package-lock.json
 clean: ## Remove everything that was made here
 	@rm -rf $(VENV) $(STAMPS) node_modules backend/functions/node_modules \
 		tests/javascript/node_modules build dist *.egg-info \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis .harness/last-run.json
+		.conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis .harness/last-run.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,6 +6,7 @@ What only ours has is *not verified* on another one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -30,6 +31,7 @@ class EventCounts:
     dispatched: int
     delivered: int
     failed: int
+    last_failure: str | None = None
 
 
 class FirestoreAdmin:
@@ -64,12 +66,21 @@ class FirestoreAdmin:
             self._dispatched_before = counts.dispatched
             self._failed_before = counts.failed
 
-    def drain_events(self, timeout_s: float, *, failures_allowed: bool) -> int:
+    def drain_events(
+        self,
+        timeout_s: float,
+        *,
+        failures_allowed: bool,
+        thrown: Callable[[], str | None] = lambda: None,
+    ) -> int:
         """Wait until every event was delivered and its function has returned; return how many since
         the last time.
 
         The check fails when the limit comes first, and when a function failed: in production its
         event would be lost, or tried again and again.
+
+        Args:
+            thrown: Returns what functions have logged of errors, if that is known.
         """
         __tracebackhide__ = True
         counts = self._drain(timeout_s)
@@ -80,9 +91,10 @@ class FirestoreAdmin:
         failed = counts.failed - self._failed_before
         self._failed_before = counts.failed
         if failed and not failures_allowed:
+            said = thrown() or counts.last_failure
             pytest.fail(
                 f"{failed} {'event was' if failed == 1 else 'events were'} not handled: a function"
-                " threw, or could not be called; functions_log has what it printed"
+                f" threw, or could not be called{f': {said}' if said else ''}"
                 " (drain_events(failures_allowed=True) where that is meant)"
             )
         delivered = counts.delivered - self._delivered_before
@@ -164,7 +176,11 @@ class FirestoreAdmin:
             return None
         answer = expect_ok(_NAME, response)
         return EventCounts(
-            answer["drained"], answer["dispatched"], answer["delivered"], answer["failed"]
+            answer["drained"],
+            answer["dispatched"],
+            answer["delivered"],
+            answer["failed"],
+            answer.get("lastFailure"),
         )
 
     def _refuse(self, what: str) -> NoReturn:

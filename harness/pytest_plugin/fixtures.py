@@ -297,11 +297,17 @@ def drain_events(
 
     The check fails if a function failed meanwhile, unless `failures_allowed=True`.
     """
+    from harness.pytest_plugin.functions_log import FunctionsLog
+
+    path = harness_suite_project.suite.log
+    log = FunctionsLog(path) if path is not None else None
 
     def drain(timeout_s: float = 30.0, *, failures_allowed: bool = False) -> int:
         __tracebackhide__ = True
         return harness_suite_project.firestore.drain_events(
-            timeout_s, failures_allowed=failures_allowed
+            timeout_s,
+            failures_allowed=failures_allowed,
+            thrown=lambda: log.first_error() if log is not None else None,
         )
 
     return drain

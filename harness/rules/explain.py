@@ -1,8 +1,8 @@
 """Why a decision came out as it did: the value or the error of every expression that was evaluated.
 
-Explaining is a compilation of its own, so that plain decisions pay nothing for it. It decides
-nothing: what it shows is what the same closures, without their short cuts, gave for the same
-request.
+Explaining is a compilation of its own, so that plain decisions pay nothing for it; it is made when
+a statement is first explained, and kept. It decides nothing: what it shows is what the same
+closures, without their short cuts, gave for the same request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from harness.rules import limits, nodes
 from harness.rules.compiler import Evaluator, MeteredCompiler
 from harness.rules.display import display_text
 from harness.rules.plans import Step
+from harness.rules.request import RulesRequest
 from harness.rules.runtime import (
+    DocumentSource,
     EvaluationContext,
     EvaluationStopped,
     RulesError,
@@ -86,10 +88,21 @@ class _Entry:
     error: str | None = None
 
 
-@dataclass(slots=True)
-class _Trace:
-    entries: list[_Entry] = field(default_factory=list)
-    depth: int = 0
+class _TracedContext(EvaluationContext):
+    """An evaluation that notes what each expression gave."""
+
+    __slots__ = ("depth", "entries")
+
+    def __init__(
+        self,
+        request: RulesRequest,
+        path: tuple[str, ...],
+        resource: object,
+        documents: DocumentSource,
+    ) -> None:
+        super().__init__(request, path, resource, documents, None)
+        self.entries: list[_Entry] = []
+        self.depth = 0
 
 
 _LITERALS = (
@@ -104,12 +117,8 @@ _LITERALS = (
 
 class _ExplainingCompiler(MeteredCompiler):
     """The compilation that notes what each expression gave. It counts too, so as to stop where a
-    decision does.
+    decision does. Its closures run in a `_TracedContext`.
     """
-
-    def __init__(self, service: str, trace: _Trace) -> None:
-        super().__init__(service)
-        self._trace = trace
 
     def finish(self, node: nodes.Expression, evaluate: Evaluator) -> Evaluator:
         evaluate = super().finish(node, evaluate)
@@ -118,65 +127,99 @@ class _ExplainingCompiler(MeteredCompiler):
         if isinstance(node, nodes.Variable) and node.name in ("request", "resource"):
             # Large, the same everywhere, and their members are shown.
             return evaluate
-        trace = self._trace
 
         def noted(context: EvaluationContext) -> RulesValue:
-            entry = _Entry(node, trace.depth)
-            trace.entries.append(entry)
-            trace.depth += 1
+            assert isinstance(context, _TracedContext)
+            depth = context.depth
+            entry = _Entry(node, depth)
+            context.entries.append(entry)
+            context.depth = depth + 1
             try:
                 entry.value = evaluate(context)
             except (RulesError, EvaluationStopped) as error:
                 entry.error = error.text
                 raise
             finally:
-                trace.depth -= 1
+                context.depth = depth
             return entry.value
 
         return noted
 
 
-def explain_steps(
-    source: SourceText, service: str, steps: Sequence[Step], context: EvaluationContext
-) -> tuple[RuleExplanation, ...]:
-    """Evaluate the conditions of a plan one by one, up to the first that grants, and note
-    everything.
+class Explainer:
+    """Explains requests to one service of a ruleset.
+
+    Args:
+        source: The ruleset's text.
+        service: Its name.
     """
-    explanations: list[RuleExplanation] = []
-    context.remaining = limits.EXPRESSIONS_PER_REQUEST
-    trace = _Trace()
-    compiler = _ExplainingCompiler(service, trace)
-    for step in steps:
-        trace.entries = []
-        evaluate = compiler.condition(step.rule.statement.condition, step.rule.scope)
-        context.shift = step.shift
-        granted, error, stopped = False, None, False
-        try:
-            value = evaluate(context)
-            granted = value is True
-            error = None if isinstance(value, bool) else not_bool(value).text
-        except RulesError as problem:
-            error = problem.text
-        except EvaluationStopped as problem:
-            error, stopped = problem.text, True
-        except RecursionError:
-            error, stopped = "Expression is nested too deeply for this engine.", True
-        explanations.append(
-            RuleExplanation(
-                source.position(step.rule.statement.span.start),
-                granted,
-                error,
-                tuple(_report(source, entry) for entry in trace.entries),
-                step.rule,
+
+    def __init__(self, source: SourceText, service: str) -> None:
+        self._source = source
+        self._compiler = _ExplainingCompiler(service)
+        self._evaluators: dict[AllowRule, Evaluator] = {}
+        self._places: dict[Span, tuple[SourcePosition, str]] = {}
+
+    def explain(
+        self,
+        steps: Sequence[Step],
+        request: RulesRequest,
+        path: tuple[str, ...],
+        resource: object,
+        documents: DocumentSource,
+    ) -> tuple[RuleExplanation, ...]:
+        """Evaluate the conditions of a plan one by one, up to the first that grants, and note
+        everything.
+
+        Args:
+            steps: The plan's.
+            request: What is asked.
+            path: As `CompiledRuleset.evaluations` has it.
+            resource: The same.
+            documents: Where `get` and its kin look.
+        """
+        explanations: list[RuleExplanation] = []
+        context = _TracedContext(request, path, resource, documents)
+        context.remaining = limits.EXPRESSIONS_PER_REQUEST
+        for step in steps:
+            context.entries, context.depth = [], 0
+            context.shift = step.shift
+            granted, error, stopped = False, None, False
+            try:
+                value = self._evaluator(step.rule)(context)
+                granted = value is True
+                error = None if isinstance(value, bool) else not_bool(value).text
+            except RulesError as problem:
+                error = problem.text
+            except EvaluationStopped as problem:
+                error, stopped = problem.text, True
+            except RecursionError:
+                error, stopped = "Expression is nested too deeply for this engine.", True
+            explanations.append(
+                RuleExplanation(
+                    self._source.position(step.rule.statement.span.start),
+                    granted,
+                    error,
+                    tuple(map(self._report, context.entries)),
+                    step.rule,
+                )
             )
-        )
-        if granted or stopped:
-            break
-    return tuple(explanations)
+            if granted or stopped:
+                break
+        return tuple(explanations)
 
+    def _evaluator(self, rule: AllowRule) -> Evaluator:
+        evaluate = self._evaluators.get(rule)
+        if evaluate is None:
+            evaluate = self._compiler.condition(rule.statement.condition, rule.scope)
+            self._evaluators[rule] = evaluate
+        return evaluate
 
-def _report(source: SourceText, entry: _Entry) -> ExpressionReport:
-    span = entry.node.span
-    text = " ".join(source.text[span.start : span.end].split())
-    at = source.position(span.start)
-    return ExpressionReport(span, at, entry.depth, text, entry.value, entry.error, entry.node)
+    def _report(self, entry: _Entry) -> ExpressionReport:
+        span = entry.node.span
+        place = self._places.get(span)
+        if place is None:
+            text = " ".join(self._source.text[span.start : span.end].split())
+            place = self._places[span] = (self._source.position(span.start), text)
+        at, text = place
+        return ExpressionReport(span, at, entry.depth, text, entry.value, entry.error, entry.node)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from harness.rules import nodes
 from harness.rules.decisive import Decisive, decisive_part
-from harness.rules.explain import RuleExplanation, explain_steps
+from harness.rules.explain import RuleExplanation
 from harness.rules.matching import shift_of_match
 from harness.rules.request import Method, RulesRequest
 from harness.rules.ruleset import CompiledRuleset
-from harness.rules.runtime import UNKNOWN_SEGMENT, DocumentSource, EvaluationContext
+from harness.rules.runtime import UNKNOWN_SEGMENT, DocumentSource
 from harness.rules.scope import Capture, MatchScope, PatternSegment, Scope
 from harness.source import SourcePosition, SourceText
 
@@ -86,9 +86,9 @@ def explain_request(
     rules: tuple[RuleExplanation, ...] = ()
     disjunct = (1, 1)
     evaluations = ruleset.evaluations(request)
+    explainer = ruleset.explainer(request.service)
     for number, (plan, path, resource) in enumerate(evaluations, 1):
-        context = EvaluationContext(request, path, resource, documents, None)
-        rules = explain_steps(ruleset.source, request.service, plan.steps, context)
+        rules = explainer.explain(plan.steps, request, path, resource, documents)
         disjunct = (number, len(evaluations))
         if not any(rule.granted for rule in rules):
             break

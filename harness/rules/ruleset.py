@@ -15,7 +15,7 @@ from harness.rules import limits, nodes
 from harness.rules.check import check_ruleset
 from harness.rules.cost import CostBook
 from harness.rules.denials import NO_MATCH, Decision, Denial, DenyReason, Outcome
-from harness.rules.explain import RuleExplanation, explain_steps
+from harness.rules.explain import Explainer, RuleExplanation
 from harness.rules.issues import Issue, Severity
 from harness.rules.list_views import TooManyDisjuncts, list_views
 from harness.rules.matching import is_in_query
@@ -92,6 +92,7 @@ class CompiledRuleset:
         book = CostBook()
         self._services = {name: ServicePlans(name, resolved, book) for name in resolved.rules}
         self._granted: dict[AllowRule, Decision] = {}
+        self._explainers: dict[str, Explainer] = {}
 
     @property
     def version(self) -> int:
@@ -156,20 +157,20 @@ class CompiledRuleset:
         For a list the rules are explained for the first disjunct of the filter that none of them
         allows, or for the last one.
         """
-        service = self._services.get(request.service)
-        if service is None:
-            return ()
-        try:
-            evaluations = self._evaluations(service, request)
-        except TooManyDisjuncts:
-            return ()
+        explainer = self.explainer(request.service)
         explanations: tuple[RuleExplanation, ...] = ()
-        for plan, path, resource in evaluations:
-            context = EvaluationContext(request, path, resource, documents, None)
-            explanations = explain_steps(self.source, service.name, plan.steps, context)
+        for plan, path, resource in self.evaluations(request):
+            explanations = explainer.explain(plan.steps, request, path, resource, documents)
             if not any(explanation.granted for explanation in explanations):
                 break
         return explanations
+
+    def explainer(self, service: str) -> Explainer:
+        """Return what explains requests to a service; what it has compiled is kept."""
+        explainer = self._explainers.get(service)
+        if explainer is None:
+            explainer = self._explainers[service] = Explainer(self.source, service)
+        return explainer
 
     def evaluations(self, request: RulesRequest) -> Sequence[tuple[Plan, tuple[str, ...], object]]:
         """Return what `decide` evaluates for a request: a plan, the path, `resource`; each must

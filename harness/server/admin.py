@@ -403,6 +403,7 @@ class AdminApi:
                 "dispatched": counts.dispatched,
                 "delivered": counts.delivered,
                 "failed": counts.failed,
+                "lastFailure": counts.last_failure,
             }
         )
 

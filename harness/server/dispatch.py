@@ -64,6 +64,7 @@ class DispatchCounts:
     delivered: int = 0
     failed: int = 0
     alarms: int = 0
+    last_failure: str | None = None
 
 
 _Message = tuple[list[tuple[str, str]], bytes]
@@ -233,30 +234,23 @@ class EventDispatcher:
             async with asyncio.timeout(_TIMEOUT_S):
                 status, answer = await post(self.functions_host, path, headers, body)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
-            self.counts.failed += 1
-            logger.warning(
-                "event for %s (%s %s) was not delivered: %s",
-                trigger.key,
-                delivery.event.kind.value,
-                delivery.event.path,
-                error or type(error).__name__,
-            )
+            self._failed(delivery, f"was not delivered: {error or type(error).__name__}")
             return
         if 200 <= status < 300:
             self.counts.delivered += 1
             return
-        self.counts.failed += 1
-        logger.warning(
-            "event for %s (%s %s) was answered with HTTP %d: %s",
-            trigger.key,
-            delivery.event.kind.value,
-            delivery.event.path,
-            status,
-            answer[:300].decode("utf-8", "replace"),
-        )
+        said = " ".join(answer[:300].decode("utf-8", "replace").split())
+        self._failed(delivery, f"was answered with HTTP {status}: {said}")
         if status == 404:
             # Keys change when functions are reloaded; the old ones stay registered otherwise.
             self.triggers.remove(trigger.project, trigger.key)
+
+    def _failed(self, delivery: _Delivery, how: str) -> None:
+        event = delivery.event
+        text = f"event for {event.trigger.key} ({event.kind.value} {event.path}) {how}"
+        self.counts.failed += 1
+        self.counts.last_failure = text
+        logger.warning("%s", text)
 
 
 def background_event(

@@ -42,7 +42,9 @@ class Observer:
         elif report.skipped and not is_subtest and self.outcome == "passed":
             # A test whose skipped subtests check more (its pipeline's results) has still passed.
             self.outcome = "skipped"
-            self.reasons = [str(report.longrepr[2]).removeprefix("Skipped: ")]
+            where = report.longrepr
+            reason = where[2] if isinstance(where, tuple) else str(where)
+            self.reasons = [reason.removeprefix("Skipped: ")]
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self._write({"test": nodeid, "outcome": self.outcome, "reason": "\n".join(self.reasons)})

@@ -38,7 +38,7 @@ class KnownFailure:
     """Tests that are known to fail, and why that is right.
 
     Args:
-        tests: `file::test`, with parameters for one of its variants; `file::*` for a whole file.
+        tests: `file::test`; with parameters for one of its variants.
         fails_with: What the failure says.
     """
 
@@ -46,10 +46,9 @@ class KnownFailure:
     fails_with: str
     reason: str
 
-    def names(self, test: str) -> bool:
-        """Tell whether a test is among `tests`."""
-        file, _, _ = test.partition("::")
-        return not {test, test.partition("[")[0], f"{file}::*"}.isdisjoint(self.tests)
+    def name_for(self, test: str) -> str | None:
+        """Return that of `tests` which a test falls under."""
+        return next((name for name in (test, test.partition("[")[0]) if name in self.tests), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,8 @@ class Report:
     failed: tuple[Outcome, ...]
     excepted: tuple[tuple[Outcome, KnownFailure], ...]
     skipped: tuple[Outcome, ...]
-    outlived: tuple[Outcome, ...]
-    """Those of `passed` that the table says must fail."""
+    outlived: tuple[str, ...]
+    """Names in the table of which something ran and nothing failed."""
 
     @property
     def is_conformant(self) -> bool:
@@ -80,7 +79,7 @@ def read_exceptions(text: str) -> tuple[KnownFailure, ...]:
     for row in rows:
         if set(row) != keys or not all(row.values()):
             raise ConfigError(
-                f"a row of the exceptions has the keys {sorted(row)}",
+                f"a row of the exceptions has the keys {sorted(row)}, or an empty value",
                 fix=f"give it {', '.join(sorted(keys))}, and nothing else",
             )
     return tuple(
@@ -104,20 +103,25 @@ def read_outcomes(lines: Iterable[str]) -> tuple[Outcome, ...]:
 
 def sort_out(outcomes: Sequence[Outcome], exceptions: Sequence[KnownFailure]) -> Report:
     """Hold the outcomes against the table of exceptions."""
-    passed, failed, excepted, skipped, outlived = [], [], [], [], []
+    passed, failed, excepted, skipped = [], [], [], []
+    # By name in the table: whether something under it has failed.
+    has_failed: dict[str, bool] = {}
     for outcome in outcomes:
-        exception = next((item for item in exceptions if item.names(outcome.test)), None)
+        if outcome.outcome == "skipped":
+            skipped.append(outcome)
+            continue
+        exception = next((item for item in exceptions if item.name_for(outcome.test)), None)
+        if exception is not None:
+            name = exception.name_for(outcome.test) or ""
+            has_failed[name] = has_failed.get(name, False) or outcome.outcome != "passed"
         if outcome.outcome == "passed":
             passed.append(outcome)
-            if exception is not None:
-                outlived.append(outcome)
-        elif outcome.outcome == "skipped":
-            skipped.append(outcome)
         elif exception is not None and exception.fails_with in outcome.reason:
             excepted.append((outcome, exception))
         else:
             failed.append(outcome)
-    return Report(tuple(passed), tuple(failed), tuple(excepted), tuple(skipped), tuple(outlived))
+    outlived = tuple(name for name, failed_once in has_failed.items() if not failed_once)
+    return Report(tuple(passed), tuple(failed), tuple(excepted), tuple(skipped), outlived)
 
 
 def render(report: Report) -> str:
@@ -143,8 +147,8 @@ def render(report: Report) -> str:
         lines += ["", "Skipped by their own marks:"]
         reasons = Counter(item.reason for item in report.skipped)
         lines += [f"  {number:4} {reason}" for reason, number in reasons.most_common()]
-    for outcome in report.outlived:
-        lines += ["", f"PASSES {outcome.test}: take it out of the exceptions"]
+    for name in report.outlived:
+        lines += ["", f"PASSES {name}: take it out of the exceptions"]
     return "\n".join(lines) + "\n"
 
 

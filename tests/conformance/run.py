@@ -87,6 +87,7 @@ def _run_system_tests(
 ) -> tuple[Outcome, ...]:
     with TemporaryDirectory() as folder:
         written = Path(folder, "outcomes.jsonl")
+        written.touch()
         environment = {
             **without_credentials(os.environ),
             "FIRESTORE_EMULATOR_HOST": address,

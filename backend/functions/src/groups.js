@@ -3,10 +3,10 @@
 
 const functionsV1 = require("firebase-functions/v1");
 const { HttpsError } = require("firebase-functions/v2/https");
-const { getStorage } = require("firebase-admin/storage");
 const logger = require("firebase-functions/logger");
 const { REGION } = require("./config");
 const { db } = require("./firebase");
+const { deleteReceipts } = require("./receiptFiles");
 
 function groupRef(groupId) {
   return db.collection("groups").doc(groupId);
@@ -43,7 +43,7 @@ const onGroupDeleted = functionsV1
   .onDelete(async (snapshot, context) => {
     const { groupId } = context.params;
     await db.recursiveDelete(snapshot.ref);
-    await getStorage().bucket().deleteFiles({ prefix: `receipts/${groupId}/` });
+    await deleteReceipts(groupId);
     logger.info("group deleted with its subcollections and receipts", { groupId });
   });
 

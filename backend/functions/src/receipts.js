@@ -7,6 +7,7 @@ const { Timestamp } = require("firebase-admin/firestore");
 const { getStorage } = require("firebase-admin/storage");
 const logger = require("firebase-functions/logger");
 const { groupRef } = require("./groups");
+const { deleteReceipts } = require("./receiptFiles");
 
 /** gRPC status of an update to a document that is not there. */
 const NOT_FOUND = 5;
@@ -40,7 +41,7 @@ const onExpenseDeleted = onDocumentDeleted(
   async (event) => {
     if (!event.data.get("receipt")) return;
     const { groupId, expenseId } = event.params;
-    await getStorage().bucket().deleteFiles({ prefix: `receipts/${groupId}/${expenseId}/` });
+    await deleteReceipts(groupId, expenseId);
   },
 );
 
