@@ -1,4 +1,4 @@
-"""A project's access matrix and rulesets, from its files.
+"""A project's access matrix, from its files.
 
 The command line and the pytest plugin share it. What the files mean is decided in `access` and
 `rules`; here they are only found and read.
@@ -7,45 +7,24 @@ The command line and the pytest plugin share it. What the files mean is decided 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from harness.access.decide import record_cells
 from harness.access.model import AccessMatrix, MatrixCell
 from harness.access.reader import read_matrix
 from harness.access.table import SERVICE_NAMES, DecidedMatrix, Surprise, grouped
 from harness.config import HARNESS_YAML
-from harness.errors import ConfigError, RulesSyntaxError
+from harness.errors import ConfigError
 from harness.files import read_text_file
 from harness.firestore.values import Timestamp
 from harness.project import Project
-from harness.review.reasons import ReasonFinder
-from harness.rules.issues import Severity
+from harness.project_rules import ProjectRulesets
+from harness.rules.explain_request import explain_request
+from harness.rules.explain_text import reasons
 from harness.rules.recorded import ReplaySource
-from harness.rules.request import FIRESTORE, STORAGE
-from harness.rules.ruleset import CompiledRuleset, load_ruleset
 from harness.source import SourcePosition, SourceText
 
 _INLINE_KEY = "access"
 _CSV = ".csv"
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectRulesets:
-    """The rulesets of a project's default database and default bucket; None where firebase.json
-    names none.
-    """
-
-    firestore: CompiledRuleset | None
-    storage: CompiledRuleset | None
-
-    def of_service(self, service: str) -> CompiledRuleset | None:
-        """Return the ruleset for `cloud.firestore` or `firebase.storage`."""
-        return self.storage if service == STORAGE else self.firestore
-
-    def by_service(self) -> dict[str, CompiledRuleset]:
-        """Return the rulesets that there are."""
-        pairs = ((FIRESTORE, self.firestore), (STORAGE, self.storage))
-        return {service: ruleset for service, ruleset in pairs if ruleset is not None}
 
 
 def read_access_matrix(project: Project, now: Timestamp | None = None) -> AccessMatrix | None:
@@ -91,28 +70,6 @@ def access_files(project: Project) -> tuple[str, ...]:
     return () if matrix is None else tuple(dict.fromkeys((HARNESS_YAML, *matrix.files)))
 
 
-def load_rulesets(project: Project) -> ProjectRulesets:
-    """Load the rulesets that firebase.json names for the default database and bucket.
-
-    Raises:
-        HarnessError: One is missing or does not load.
-    """
-    database = project.firebase.default_firestore
-    bucket = next((bucket for bucket in project.firebase.storage if bucket.target is None), None)
-    return ProjectRulesets(
-        _loaded(project, database.rules) if database and database.rules else None,
-        _loaded(project, bucket.rules) if bucket else None,
-    )
-
-
-def _loaded(project: Project, name: str) -> CompiledRuleset:
-    loaded = load_ruleset(_read_as_named(project, name))
-    if loaded.ruleset is None:
-        error = next(issue for issue in loaded.issues if issue.severity is Severity.ERROR)
-        raise RulesSyntaxError(error.description, fix="correct the rules", at=error.position)
-    return loaded.ruleset
-
-
 def decide_matrix(matrix: AccessMatrix, rulesets: ProjectRulesets) -> DecidedMatrix:
     """Ask a project's rulesets every cell of its matrix, and find out why for each surprise.
 
@@ -147,13 +104,15 @@ def _reasons(cell: MatrixCell, rulesets: ProjectRulesets) -> tuple[str, ...]:
     """Return what granted a cell's request, or what denied it."""
     ruleset = rulesets.of_service(cell.recorded.service)
     assert ruleset is not None
-    finder = ReasonFinder(ruleset)
-    for index, asked in enumerate(cell.recorded.decisions):
-        if not asked.allowed:
-            return tuple(map(str, finder.denied(cell.recorded, index)))
+    decisions = cell.recorded.decisions
+    # One that is denied denies them all.
+    asked = [each for each in decisions if not each.allowed][:1] or decisions
     source = ReplaySource(cell.recorded.documents)
-    granted = (ruleset.decide(asked.request, source) for asked in cell.recorded.decisions)
-    return tuple(str(finder.granted(decision)) for decision in granted)
+    return tuple(
+        str(reason)
+        for each in asked
+        for reason in reasons(explain_request(ruleset, each.request, source))
+    )
 
 
 def _read_as_named(project: Project, name: str) -> SourceText:

@@ -68,6 +68,11 @@ class HarnessErrors(HarnessError):
         return "\n".join(str(error) for error in self.errors)
 
 
+def joined(errors: Sequence[HarnessError]) -> HarnessError:
+    """Return one error for all: the only one itself, several as a group."""
+    return errors[0] if len(errors) == 1 else HarnessErrors(errors)
+
+
 class StatusCode(IntEnum):
     """gRPC status codes, by their numbers on the wire.
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import EnvironmentLacking, HarnessError
-from harness.files import read_text_file
 from harness.project import Project
+from harness.project_rules import read_rules, rules_names
 from harness.rules.recorded import RecordedRequest
 from harness.rules.recorded_json import ReadRequest, RequestReader, ruleset_digest
 from harness.source import SourceText
@@ -79,17 +79,11 @@ def read_run(project_folder: Path) -> RecordedRun:
 def own_rulesets(project: Project) -> dict[str, SourceText]:
     """Return the texts of the rules that firebase.json names, by their digests.
 
-    They are named from the project's folder, as its people name them.
+    They are named as there. What is missing is left out.
     """
-    names = [database.rules for database in project.firebase.firestore]
-    names += [bucket.rules for bucket in project.firebase.storage]
-    paths = [project.folder / name for name in dict.fromkeys(names) if name]
-    texts = [
-        SourceText(project.relative(path), read_text_file(path).text)
-        for path in paths
-        if path.is_file()
-    ]
-    return {ruleset_digest(source.text): source for source in texts}
+    there = [name for name in rules_names(project) if (project.folder / name).is_file()]
+    sources = [read_rules(project, name) for name in there]
+    return {ruleset_digest(source.text): source for source in sources}
 
 
 def clear_recordings(project_folder: Path) -> None:

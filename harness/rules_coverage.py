@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.access.decide import record_cells
-from harness.access_table import load_rulesets, read_access_matrix
+from harness.access_table import read_access_matrix
 from harness.errors import HarnessError
 from harness.files import read_text_file, write_text_file
 from harness.project import Project
+from harness.project_rules import load_rulesets, loaded, read_rules, rules_names
 from harness.reports.rules_lcov import lcov_text
 from harness.rules.coverage import CoverageCounts, RulesetCoverage, merged_counts
 from harness.rules.coverage_layout import CoverageLayout, coverage_layout
 from harness.rules.coverage_report import CoverageSummary, summarize
-from harness.rules.ruleset import load_ruleset
 
 RULES_JSON = "rules.json"
 RULES_LCOV = "rules.lcov"
@@ -87,16 +87,10 @@ def coverage_of_project(
         HarnessError: A file cannot be read, or does not load.
     """
     by_text = {counts.text: counts for counts in merged_counts(counted)}
-    names = [database.rules for database in project.firebase.firestore]
-    names += [bucket.rules for bucket in project.firebase.storage]
     files = []
-    for name in dict.fromkeys(filter(None, names)):
-        source = read_text_file(project.folder / name)
-        ruleset = load_ruleset(source).ruleset
-        if ruleset is None:
-            raise HarnessError(
-                f"{name} does not load", fix=f"correct what `harness rules check {name}` says"
-            )
+    for name in rules_names(project):
+        source = read_rules(project, name)
+        ruleset = loaded(source)
         found = by_text.get(source.text)
         counts = replace(found or CoverageCounts(name, source.text), file_name=name)
         layout = coverage_layout(source, ruleset.resolved)

@@ -26,6 +26,7 @@ LEVELS = {
     "review": 2.6,  # of rulesets: neighbours, diff, mutants
     "yaml_settings": 0,
     "files": 3,
+    "project_rules": 3.6,
     "recordings": 3.7,
     "rules_coverage": 3.7,
     "access_table": 3.7,  # above `project`, whose files it reads

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from harness.cli import render
-from harness.cli.inputs import issue_text
 from harness.files import read_text_file
+from harness.project_rules import issue_text
 from harness.rules.issues import Issue, Severity
 from harness.rules.ruleset import load_ruleset
 

@@ -17,11 +17,11 @@ from harness.access.model import MatrixCell
 from harness.access_table import read_access_matrix
 from harness.cli import options, render
 from harness.cli.git_revision import GitRevision
-from harness.cli.inputs import issue_text
 from harness.config import DEFAULT_DATABASE, FirebaseConfig, parse_firebase_json
-from harness.errors import ConfigError, HarnessErrors, RulesSyntaxError
+from harness.errors import ConfigError
 from harness.files import read_text_file, write_text_file
 from harness.project import FIREBASE_JSON, Project, find_project_folder, load_project
+from harness.project_rules import loaded
 from harness.recordings import read_recordings
 from harness.review.diff import RulesDiff, diff_rulesets, means_the_same
 from harness.review.diff_report import FileDiff, diff_json, diff_markdown, diff_text
@@ -29,10 +29,9 @@ from harness.review.neighbours import MAX_NEIGHBOURS
 from harness.review.questions import Question, QuestionKind, with_neighbours
 from harness.review.seeds import seeds
 from harness.review.vocabulary import vocabulary
-from harness.rules.issues import Severity
 from harness.rules.recorded import RecordedRequest
 from harness.rules.request import FIRESTORE, STORAGE
-from harness.rules.ruleset import CompiledRuleset, load_ruleset
+from harness.rules.ruleset import CompiledRuleset
 from harness.rules.values import RulesTimestamp
 from harness.source import SourceText
 
@@ -292,16 +291,7 @@ def _read(project: Project, path: Path) -> SourceText:
 def _load(source: SourceText | None, *, is_base: bool) -> CompiledRuleset | None:
     if source is None:
         return None
-    loaded = load_ruleset(source)
-    if loaded.ruleset is None:
-        fix = "compare with another revision" if is_base else "correct the rules"
-        errors = [
-            RulesSyntaxError(issue_text(source, issue), fix=fix, at=issue.position)
-            for issue in loaded.issues
-            if issue.severity is Severity.ERROR
-        ]
-        raise HarnessErrors(errors) if len(errors) > 1 else errors[0]
-    return loaded.ruleset
+    return loaded(source, fix="compare with another revision" if is_base else "correct the rules")
 
 
 def _append(path: Path, text: str) -> None:

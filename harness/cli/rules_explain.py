@@ -16,20 +16,20 @@ from harness.access.model import AccessMatrix, AccessRow
 from harness.access.reader import draft_of_texts, read_matrix
 from harness.access.rows import GROUP_WORDS, rows_of
 from harness.access.yaml_values import timestamp_of
-from harness.access_table import load_rulesets, read_access_matrix
+from harness.access_table import read_access_matrix
 from harness.cli import options, render
 from harness.config import Persona, Settings
-from harness.errors import ConfigError, RulesSyntaxError
+from harness.errors import ConfigError
 from harness.files import read_text_file
 from harness.firestore.values import Timestamp
 from harness.project import Project, find_project_folder, load_project
+from harness.project_rules import load_rulesets, loaded
 from harness.recordings import own_rulesets, read_run
 from harness.rules.explain_request import explain_request
 from harness.rules.explain_text import full_text, summary
-from harness.rules.issues import Severity
 from harness.rules.recorded import RecordedRequest, ReplaySource
 from harness.rules.request import FIRESTORE, STORAGE, Method
-from harness.rules.ruleset import CompiledRuleset, load_ruleset
+from harness.rules.ruleset import CompiledRuleset
 from harness.source import SourcePosition, SourceText
 from harness.yaml_settings import YamlReader
 
@@ -260,7 +260,7 @@ def _sample(
 
 def _ruleset(project: Project | None, rules: Path | None, service: str) -> CompiledRuleset:
     if rules is not None:
-        return _loaded(read_text_file(rules), service)
+        return _of_service(read_text_file(rules), service)
     assert project is not None
     ruleset = load_rulesets(project).of_service(service)
     if ruleset is None:
@@ -269,18 +269,15 @@ def _ruleset(project: Project | None, rules: Path | None, service: str) -> Compi
     return ruleset
 
 
-def _loaded(source: SourceText, service: str) -> CompiledRuleset:
-    loaded = load_ruleset(source)
-    if loaded.ruleset is None:
-        error = next(issue for issue in loaded.issues if issue.severity is Severity.ERROR)
-        raise RulesSyntaxError(error.description, fix="correct the rules", at=error.position)
-    if service not in loaded.ruleset.services:
+def _of_service(source: SourceText, service: str) -> CompiledRuleset:
+    ruleset = loaded(source)
+    if service not in ruleset.services:
         option = " (leave out --storage)" if service == STORAGE else " (or give --storage)"
         raise ConfigError(
             f"{source.file_name} has no rules of {service}",
             fix=f"name another file with --rules{option if service != FIRESTORE else ''}",
         )
-    return loaded.ruleset
+    return ruleset
 
 
 # The last run
@@ -293,13 +290,8 @@ def _print_last(project: Project, match: str) -> None:
         raise ConfigError(
             "no requests are recorded", fix="run the checks: harness verify, or pytest"
         )
-    rulesets = [load_ruleset(source).ruleset for source in own_rulesets(project).values()]
-    by_service = {
-        service: ruleset
-        for ruleset in rulesets
-        if ruleset is not None
-        for service in ruleset.services
-    }
+    rulesets = [loaded(source) for source in own_rulesets(project).values()]
+    by_service = {service: ruleset for ruleset in rulesets for service in ruleset.services}
     found = [
         (line, each)
         for each in run.requests

@@ -9,14 +9,13 @@ from pathlib import Path
 import click
 
 from harness.cli import options, render
-from harness.cli.inputs import issue_text
 from harness.config import Settings
-from harness.errors import ConfigError, HarnessError, HarnessErrors, RulesSyntaxError
+from harness.errors import ConfigError, HarnessError, joined
 from harness.files import read_text_file, write_text_file
 from harness.project import find_project_folder, load_project, load_settings
+from harness.project_rules import rules_errors, rules_names
 from harness.reports.lint import LintedFile, lint_to_github, lint_to_json, lint_to_text
 from harness.reports.sarif import lint_to_sarif
-from harness.rules.issues import Severity
 from harness.rules.lint.linter import LINT_RULES, lint_ruleset, unknown_rules
 from harness.rules.lint.model import Level
 from harness.rules.ruleset import load_ruleset
@@ -106,12 +105,7 @@ def _what_to_lint(
                 raise
             return Settings(), files
     project = load_project(project_dir or find_project_folder(Path.cwd()))
-    firebase = project.firebase
-    named = [
-        *(database.rules for database in firebase.firestore if database.rules),
-        *(bucket.rules for bucket in firebase.storage),
-    ]
-    paths = files or tuple(project.folder / name for name in dict.fromkeys(named))
+    paths = files or tuple(project.folder / name for name in rules_names(project))
     if not paths:
         raise ConfigError(
             "firebase.json names no rules", fix="name the files: harness rules lint FILE"
@@ -128,7 +122,7 @@ def _check_names(settings: Settings) -> None:
         for problem in unknown_rules(settings.rules.lint_off)
     ]
     if problems:
-        raise HarnessErrors(problems) if len(problems) > 1 else problems[0]
+        raise joined(problems)
 
 
 def _lint(paths: tuple[Path, ...], settings: Settings, day: date) -> list[LintedFile]:
@@ -136,28 +130,22 @@ def _lint(paths: tuple[Path, ...], settings: Settings, day: date) -> list[Linted
     problems: list[HarnessError] = []
     for path in paths:
         source = read_text_file(path)
-        loaded = load_ruleset(source)
-        if loaded.ruleset is None:
-            problems += [
-                RulesSyntaxError(
-                    issue_text(source, issue), fix="correct the rules", at=issue.position
-                )
-                for issue in loaded.issues
-                if issue.severity is Severity.ERROR
-            ]
+        made = load_ruleset(source)
+        ruleset = made.ruleset
+        if ruleset is None:
+            problems += rules_errors(source, made)
             continue
-        ruleset = loaded.ruleset
         findings = lint_ruleset(
             source,
             ruleset.tree,
             ruleset.resolved,
-            loaded.issues,
+            made.issues,
             today=day,
             off=settings.rules.lint_off,
         )
         linted.append(LintedFile(_uri(path), source, findings))
     if problems:
-        raise HarnessErrors(problems) if len(problems) > 1 else problems[0]
+        raise joined(problems)
     return linted
 
 

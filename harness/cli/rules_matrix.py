@@ -9,12 +9,13 @@ import click
 from harness.access.table import blind_spots
 from harness.access.table_text import render_markdown, render_text, to_json
 from harness.access.yaml_values import timestamp_of
-from harness.access_table import decide_matrix, load_rulesets, no_matrix, read_access_matrix
+from harness.access_table import decide_matrix, no_matrix, read_access_matrix
 from harness.cli import options, render
 from harness.errors import ConfigError
 from harness.files import write_text_file
 from harness.firestore.values import Timestamp
 from harness.project import find_project_folder, load_project
+from harness.project_rules import load_rulesets
 
 
 @click.command("matrix")

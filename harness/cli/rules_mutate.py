@@ -13,7 +13,7 @@ import click
 
 from harness.access.decide import record_cells
 from harness.access.model import AccessMatrix, MatrixCell
-from harness.access_table import ProjectRulesets, load_rulesets, read_access_matrix
+from harness.access_table import read_access_matrix
 from harness.backend.bridge import rules_time
 from harness.cli import options, render
 from harness.errors import EnvironmentLacking, HarnessError
@@ -21,6 +21,7 @@ from harness.files import write_text_file
 from harness.mutation.confirm import MutantChecks
 from harness.mutation.run import run_mutation
 from harness.project import Project, find_project_folder, load_project
+from harness.project_rules import ProjectRulesets, load_rulesets
 from harness.recordings import read_recordings
 from harness.review.example_rows import RowMaker
 from harness.review.mutants import Mutant, find_mutants

@@ -15,14 +15,10 @@ from harness.access.model import AccessMatrix
 from harness.access.sample import DEFAULT_SIZE, sample_cells
 from harness.access.table import DecidedMatrix, blind_spots, unseen_statements
 from harness.access.table_text import render_text, to_table
-from harness.access_table import (
-    ProjectRulesets,
-    decide_matrix,
-    load_rulesets,
-    read_access_matrix,
-)
+from harness.access_table import decide_matrix, read_access_matrix
 from harness.firestore.values import Timestamp
 from harness.project import load_project
+from harness.project_rules import ProjectRulesets, load_rulesets
 from harness.pytest_plugin.outcome import not_verified
 from harness.pytest_plugin.recorder import Findings
 from harness.rules.request import STORAGE

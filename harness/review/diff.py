@@ -19,11 +19,12 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from harness.review.neighbours import change_in
-from harness.review.reasons import Reason, ReasonFinder
+from harness.review.reasons import ReasonFinder
 from harness.review.situation import Situation, situation_of
 from harness.review.vocabulary import vocabulary
 from harness.rules import limits
 from harness.rules.denials import Decision
+from harness.rules.explain_text import Reason
 from harness.rules.recorded import (
     DocumentPath,
     RecordedRequest,
@@ -36,12 +37,12 @@ from harness.rules.ruleset import CompiledRuleset
 from harness.rules.runtime import AccessLog
 
 _DENIED = Replay(False)
-# To look into conditions costs a hundred times what a decision costs. Of requests that the same
-# statements denied, the first few are looked into, then so many of each kind of neighbour up to a
-# limit; and all that could be declared.
-_FIRST_EXPLAINED = 30
+# To look into conditions costs up to a millisecond, some fifty times what a decision costs. Of
+# requests that the same statements denied, the first few are looked into, then so many of each kind
+# of neighbour up to a limit; and all that could be declared.
+_FIRST_EXPLAINED = 500
 _MOST_ALIKE_EXPLAINED = 2
-_MOST_EXPLAINED = 200
+_MOST_EXPLAINED = 1000
 _MOST_OTHERS = 3
 
 

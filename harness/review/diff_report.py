@@ -13,7 +13,7 @@ from typing import Any
 from harness.reports.escaping import markdown_code, markdown_text, one_line
 from harness.review.diff import ChangeKind, RulesChange, RulesDiff
 from harness.review.questions import QuestionKind
-from harness.review.reasons import Reason
+from harness.rules.explain_text import Reason
 
 _MOST_MARKDOWN = 50
 

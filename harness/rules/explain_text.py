@@ -7,6 +7,7 @@ characters. Where it is printed is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.rules import nodes
 from harness.rules.decisive import Decisive
@@ -17,7 +18,7 @@ from harness.rules.nodes import AllowStatement
 from harness.rules.runtime import NULL_VALUE
 from harness.rules.titles import decision_title, printable
 from harness.rules.values import PartialMap
-from harness.source import Span
+from harness.source import SourcePosition, SourceText, Span
 
 _VALUE = 120
 _EXPRESSION = 100
@@ -27,6 +28,49 @@ _MAX_EXPRESSIONS = 60
 
 _NAMES = (nodes.Member, nodes.Variable)
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cause of an answer, in one line.
+
+    Args:
+        at: The allow statement that granted, or the expression that denied; None where nothing in
+            the text speaks of the request.
+        text: What stands there, and what it gave.
+    """
+
+    at: SourcePosition | None
+    text: str
+
+    def __str__(self) -> str:
+        return self.text if self.at is None else f"{self.at}: {self.text}"
+
+
+def reasons(explanation: RequestExplanation) -> tuple[Reason, ...]:
+    """Return the statement that granted, or what denied in each statement that was tried."""
+    granted = explanation.granted_by
+    if granted is not None:
+        rule, _ = granted
+        return (Reason(rule.position, text_at(explanation.source, rule.rule.statement.span)),)
+    if not explanation.rules:
+        return (Reason(None, _nothing_because(explanation)),)
+    pairs = zip(explanation.rules, explanation.decided_by, strict=True)
+    return tuple(denial_reason(rule, decisive) for rule, decisive in pairs)
+
+
+def denial_reason(rule: RuleExplanation, decisive: Decisive | None) -> Reason:
+    """Return the part of a statement's condition that denied, with its values."""
+    if decisive is None:
+        statement = rule.rule.statement
+        return Reason(rule.position, f"{_allow_text(statement)} => {rule.error or 'false'}")
+    report = decisive.report
+    return Reason(report.position, printable(_result(report) + _operands(decisive), _SUMMARY))
+
+
+def text_at(source: SourceText, span: Span) -> str:
+    """Return a part of the rules as it is written, in one line that may be cut."""
+    return printable(" ".join(source.text[span.start : span.end].split()), _VALUE)
 
 
 def summary(explanation: RequestExplanation) -> str:
@@ -57,27 +101,25 @@ def full_text(explanation: RequestExplanation) -> str:
 def _denied_because(explanation: RequestExplanation) -> str:
     nearest = explanation.nearest
     if nearest is None:
-        if not explanation.matches:
-            return "no match block speaks about this path"
-        blocks = ", ".join(str(match.position) for match in explanation.matches[:3])
-        return f"no allow for {explanation.request.method.value} in {blocks}"
+        return _nothing_because(explanation)
     others = len(explanation.rules) - 1
     more = f" (and {others} more allow {'statement' if others == 1 else 'statements'})"
-    return _said_of(*nearest) + (more if others else "")
+    return f"{denial_reason(*nearest)}{more if others else ''}"
+
+
+def _nothing_because(explanation: RequestExplanation) -> str:
+    """Return why no statement was tried."""
+    if not explanation.matches:
+        return "no match block speaks about this path"
+    blocks = ", ".join(str(match.position) for match in explanation.matches[:3])
+    return f"no allow for {explanation.request.method.value} in {blocks}"
 
 
 def _granted_because(rule: RuleExplanation, decisive: Decisive | None) -> str:
-    statement = f"{rule.position} {_allow_text(rule.rule.statement)}"
+    statement = f"{rule.position}: {_allow_text(rule.rule.statement)}"
     if decisive is None:
         return f"{statement} => true"
     return f"{statement}: {_result(decisive.report)}{_operands(decisive)}"
-
-
-def _said_of(rule: RuleExplanation, decisive: Decisive | None) -> str:
-    if decisive is None:
-        statement = rule.rule.statement
-        return f"{rule.position} {_allow_text(statement)} => {rule.error or 'false'}"
-    return f"{decisive.report.position} {_result(decisive.report)}{_operands(decisive)}"
 
 
 def _allow_text(statement: AllowStatement) -> str:

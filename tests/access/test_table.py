@@ -9,12 +9,13 @@ import pytest
 from harness.access.decide import record_cells
 from harness.access.table import blind_spots, unseen_statements
 from harness.access.table_text import render_markdown, render_text, to_json
-from harness.access_table import ProjectRulesets, decide_matrix
+from harness.access_table import decide_matrix
 from harness.errors import ConfigError
-from harness.review.reasons import NOTHING_APPLIES
+from harness.project_rules import ProjectRulesets
 from harness.rules.request import FIRESTORE, STORAGE
 from tests.access.tables import firestore_rules, matrix_of, storage_rules
 
+NOTHING = "no match block speaks about this path"
 RULES = firestore_rules(
     """
     match /users/{uid} {
@@ -49,15 +50,15 @@ def test_a_surprise_says_who_got_what_and_why() -> None:
         ("nowhere, as guest: denied, expected allowed", "access.yaml:8:5"),
         ("a photo, as guest: allowed, expected denied", "access.yaml:9:5"),
     ]
-    # How a reason is worded is harness/review/reasons.py's business.
+    # How a reason is worded is harness/rules/explain_text.py's business.
     denied, granted, nothing, file = (surprise.reasons for surprise in found)
-    assert denied[0].startswith("test.rules:5:21: request.auth.uid == uid is false")
+    assert denied[0].startswith("test.rules:5:21: request.auth.uid == uid => false")
     assert granted[0].startswith("test.rules:6:7: allow update: if request.auth != null")
-    assert nothing == (NOTHING_APPLIES,)
+    assert nothing == (NOTHING,)
     assert file == ("test.rules:3:24: allow get;",)
     assert str(found[2]).splitlines() == [
         found[2].headline,
-        f"  {NOTHING_APPLIES}",
+        f"  {NOTHING}",
         "  the row: access.yaml:8:5",
     ]
 
@@ -127,7 +128,7 @@ def test_the_table_as_markdown() -> None:
     assert text.startswith("## 4 surprises: 14 of 18 decisions")
     assert "| rename to \\| nothing | update | ✗ | ✗ | ✗ |" in text
     assert "| nowhere | get | ✗ | ✗ | **✗!** |" in text
-    assert "- **nowhere, as guest: denied, expected allowed**\n  - " + NOTHING_APPLIES in text
+    assert "- **nowhere, as guest: denied, expected allowed**\n  - " + NOTHING in text
     agreeing = matrix_of("rows: [{name: n, method: get, path: a/b, allow: none}]")
     calm = render_markdown(decide_matrix(agreeing, ProjectRulesets(RULES, None)))
     assert calm.startswith("## 3 decisions (1 request as 3 personas) agree")
@@ -155,7 +156,7 @@ def test_the_table_as_json() -> None:
         "expected": True,
         "allowed": False,
         "at": "access.yaml:8:5",
-        "reasons": [NOTHING_APPLIES],
+        "reasons": [NOTHING],
     }
 
 

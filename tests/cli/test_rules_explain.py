@@ -68,13 +68,13 @@ def asked(harness: Harness, *arguments: str) -> Ran:
         (
             "--as bob --get groups/home",
             1,
-            "denied: get groups/home as bob: firestore.rules:6:35"
+            "denied: get groups/home as bob: firestore.rules:6:35:"
             " request.auth.uid in resource.data.members => false ('bob' in ['alice'])",
         ),
         (
             "--get groups/home",
             1,
-            "denied: get groups/home as nobody: firestore.rules:4:34"
+            "denied: get groups/home as nobody: firestore.rules:4:34:"
             " request.auth != null => false\n",
         ),
         ("--anonymous --get /groups/none", 1, "denied: get groups/none as nobody"),

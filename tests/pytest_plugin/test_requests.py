@@ -127,7 +127,7 @@ def test_a_failing_check_says_what_the_rules_decided(pytester: pytest.Pytester) 
     result.stdout.fnmatch_lines(
         [
             "*rules decisions*",
-            "denied: get users/alice as bob: firestore.rules:5:53 *",
+            "denied: get users/alice as bob: firestore.rules:5:53: *",
             "  firestore.rules:4:5 match /databases/{database}/documents/users/{uid}",
             "      where database = '(default)', uid = 'alice'",
             "  firestore.rules:5:7 allow read, write: false",
@@ -136,7 +136,7 @@ def test_a_failing_check_says_what_the_rules_decided(pytester: pytest.Pytester) 
             "      | allow read, write: if request.auth != null && request.auth.uid == uid;",
             "      |                                               ^^^^^^^^^^^^^^^^^^^^^^^",
             "*rules decisions*",
-            "allowed: get users/alice as alice: firestore.rules:5:7 *",
+            "allowed: get users/alice as alice: firestore.rules:5:7: *",
             "  firestore.rules:5:7 allow read, write: granted",
             "*rules decisions*",
             "denied: delete elsewhere/alice as alice: no match block speaks about this path",
@@ -151,7 +151,7 @@ def test_the_reason_of_a_failed_check_names_the_expression(pytester: pytest.Pyte
         result.nodeid.partition("::")[2]: result.reason for result in results_of(folder / "out")
     }
     assert reasons["test_denied"].endswith(
-        "firestore.rules:5:53 request.auth.uid == uid => false ('bob' vs 'alice')"
+        "firestore.rules:5:53: request.auth.uid == uid => false ('bob' vs 'alice')"
     )
     assert "; allowed: get users/alice as alice: " in reasons["test_allowed"]
     assert reasons["test_no_match"].endswith(

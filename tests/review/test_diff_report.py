@@ -32,7 +32,7 @@ def test_text_says_what_was_asked_and_what_changed_why() -> None:
         "",
         "  ✗ get b/1 as nobody",
         "      a test",
-        "      before denied:  no allow statement is about this",
+        "      before denied:  no match block speaks about this path",
         "      now allowed:    a.rules:4:17: allow get;",
         "",
         "Newly denied",
@@ -40,7 +40,7 @@ def test_text_says_what_was_asked_and_what_changed_why() -> None:
         "  - get a/1 as nobody",
         "      a test",
         "      before allowed: main:a.rules:4:17: allow get: if true || false;",
-        "      now denied:     no allow statement is about this",
+        "      now denied:     no match block speaks about this path",
     ]
 
 
@@ -68,5 +68,5 @@ def test_json_has_places_and_names_for_programs() -> None:
     assert file["asked"] == {"recorded": 1234, "neighbour": 0}
     assert allowed["kind"] == "newly_allowed"
     assert allowed["now"] == [{"file": "a.rules", "line": 4, "column": 17, "text": "allow get;"}]
-    assert allowed["before"] == [{"text": "no allow statement is about this"}]
+    assert allowed["before"] == [{"text": "no match block speaks about this path"}]
     assert denied["kind"] == "newly_denied"

@@ -106,7 +106,7 @@ def test_of_several_statements_the_one_that_came_closest_is_named() -> None:
 
 def test_a_grant_is_named_by_its_statement() -> None:
     line = summary(explain("match /a/{id} { allow get: if false; allow get: if id == '1'; }"))
-    assert line == "allowed: get a/1 as ana: r:4:38 allow get: id == '1' => true ('1' vs '1')"
+    assert line == "allowed: get a/1 as ana: r:4:38: allow get: id == '1' => true ('1' vs '1')"
 
 
 def test_blocks_that_match_are_shown_with_what_they_capture() -> None:
