@@ -122,8 +122,9 @@ def _read_as_named(project: Project, name: str) -> SourceText:
 
 def no_matrix(project: Project) -> ConfigError:
     """Make the error for a project that has no access matrix where one is needed."""
+    path = project.folder / HARNESS_YAML
     return ConfigError(
         f"{HARNESS_YAML} names no access matrix",
         fix="add `access: access.yaml` to it; docs/access-matrix.md says what is in the file",
-        at=SourcePosition(project.relative(project.folder / HARNESS_YAML), 1, 1),
+        at=SourcePosition(HARNESS_YAML, 1, 1) if path.is_file() else None,
     )

@@ -62,7 +62,7 @@ def command(
 
     Exit status: 0; 1 if less than the minimum was evaluated.
     """
-    project = load_project(project_dir or find_project_folder(Path.cwd()))
+    project = load_project(find_project_folder(project_dir or Path.cwd()))
     if of_matrix:
         run = RunCoverage(tuple(coverage_of_matrix(project)))
     else:

@@ -227,7 +227,7 @@ def _moment(text: str | None) -> Timestamp:
 
 def _project(folder: Path | None, *, needed: bool) -> Project | None:
     try:
-        return load_project(find_project_folder(folder or Path()))
+        return load_project(find_project_folder(folder or Path.cwd()))
     except ConfigError:
         if needed or folder is not None:
             raise

@@ -104,7 +104,7 @@ def _what_to_lint(
             if error.at is not None:
                 raise
             return Settings(), files
-    project = load_project(project_dir or find_project_folder(Path.cwd()))
+    project = load_project(find_project_folder(project_dir or Path.cwd()))
     paths = files or tuple(project.folder / name for name in rules_names(project))
     if not paths:
         raise ConfigError(

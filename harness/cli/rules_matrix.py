@@ -47,7 +47,7 @@ def command(
     Exit status: 0 the rules agree with it; 1 there is a surprise; 2 the matrix or the rules do not
     load.
     """
-    project = load_project(find_project_folder(project_dir or Path()))
+    project = load_project(find_project_folder(project_dir or Path.cwd()))
     matrix = read_access_matrix(project, _moment(now))
     if matrix is None:
         raise no_matrix(project)

@@ -37,9 +37,10 @@ from harness.rules.ruleset import CompiledRuleset
 from harness.rules.runtime import AccessLog
 
 _DENIED = Replay(False)
-# To look into conditions costs up to a millisecond, some fifty times what a decision costs. Of
-# requests that the same statements denied, the first few are looked into, then so many of each kind
-# of neighbour up to a limit; and all that could be declared.
+# To look into conditions costs some ten times what a decision costs (of the sample's recorded
+# requests in the median 0.8 ms, and 0.07 ms). Of requests that the same statements denied, the
+# first few are looked into, then so many of each kind of neighbour up to a limit; and all that
+# could be declared.
 _FIRST_EXPLAINED = 500
 _MOST_ALIKE_EXPLAINED = 2
 _MOST_EXPLAINED = 1000
