@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from harness.backend import bridge
 from harness.backend.auth import Caller
 from harness.backend.metering import RequestRecord, RuleVerdict, query_collection
+from harness.backend.monitor import EvaluationMonitor
 from harness.backend.recording import Recording
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import DocumentSnapshot, WriteKind
@@ -40,6 +41,7 @@ class Judge:
         several: Whether the request is about more than one document, which may look at more others.
         coverage: Where is counted which expressions the decisions evaluate; None: nowhere.
         recording: Where the request is kept; None: it is not.
+        monitor: Who is told of each decision; None: nobody.
     Raises:
         StatusError: PERMISSION_DENIED, from each of the questions.
     """
@@ -56,6 +58,7 @@ class Judge:
         several: bool,
         coverage: RulesetCoverage | None = None,
         recording: Recording | None = None,
+        monitor: EvaluationMonitor | None = None,
     ) -> None:
         self._ruleset = ruleset
         self._store = store
@@ -67,6 +70,7 @@ class Judge:
         self._several = several
         self._coverage = coverage
         self._recording = recording
+        self._monitor = monitor
         self._accesses = AccessLog(
             rules_limits.BATCH_ACCESS_CALLS if several else rules_limits.SINGLE_REQUEST_ACCESS_CALLS
         )
@@ -114,6 +118,11 @@ class Judge:
             if message is None:
                 self._record.tally.rules_reads += len(self._accesses.documents) - charged
                 self._record.verdicts.append(_verdict(request, path, decision))
+                if self._monitor is not None:
+                    project = self._store.name.project
+                    self._monitor.add(
+                        project, self._ruleset, request, decision.allowed, self._accesses
+                    )
                 if self._coverage is not None:
                     self._coverage.observe(request, self._documents, self._accesses)
                 if not decision.allowed:

@@ -8,7 +8,7 @@ this module adds up.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +124,7 @@ class RequestRecord:
         plan: The indexes it used, as query explain prints them.
         attempt: Which attempt of a transaction, from 1; 0 outside of one.
         target: The listener's target id; None for all else.
+        fault: What an injected fault has made of it; None: none has.
     """
 
     rpc: str
@@ -140,6 +141,7 @@ class RequestRecord:
     target: int | None = None
     code: StatusCode = StatusCode.OK
     message: str = ""
+    fault: str | None = None
     latency_ms: float = 0.0
 
     def touch(self, paths: Iterable[ResourcePath]) -> None:
@@ -173,16 +175,19 @@ class RequestRecord:
             record["inTransaction"] = True
         if self.target is not None:
             record["target"] = self.target
+        if self.fault is not None:
+            record["fault"] = self.fault
         return record
 
 
 class RequestLog:
-    """The latest requests of one database, and totals of all of them."""
+    """The latest requests of one database, and totals of all of them; `listener` hears of each."""
 
     def __init__(self, size: int = LOG_SIZE) -> None:
         self._records: deque[RequestRecord] = deque(maxlen=size)
         self._last = 0
         self._totals: dict[tuple[str, str | None], tuple[Tally, list[int]]] = {}
+        self.listener: Callable[[RequestRecord], None] | None = None
 
     @property
     def last_sequence(self) -> int:
@@ -194,6 +199,8 @@ class RequestLog:
         self._last += 1
         record.sequence = self._last
         self._records.append(record)
+        if self.listener is not None:
+            self.listener(record)
         _add_to_totals(self._totals, record)
 
     def since(self, sequence: int) -> list[RequestRecord]:

@@ -21,6 +21,7 @@ from harness.backend.metering import (
     query_collection,
     query_shape,
 )
+from harness.backend.monitor import EvaluationMonitor
 from harness.backend.recording import Recording
 from harness.backend.requests import (
     AggregationReply,
@@ -61,7 +62,6 @@ from harness.firestore.query import Aggregation, StructuredQuery
 from harness.firestore.query_checks import validate_query
 from harness.firestore.store import Database, PreparedCommit
 from harness.firestore.transactions import Transaction, TransactionManager
-from harness.firestore.transforms import request_time
 from harness.firestore.values import Timestamp
 from harness.rules.ruleset import CompiledRuleset
 
@@ -80,7 +80,9 @@ class LockWait(Exception):
 
 @dataclass(slots=True)
 class Project:
-    """What the databases of one project share. `recording` None: its requests are not kept."""
+    """What the databases of one project share. `recording` None: its requests are not kept;
+    `monitor` None: nobody is told of decisions.
+    """
 
     name: str
     definitions: IndexDefinitions
@@ -88,6 +90,7 @@ class Project:
     rules_version: int = 0
     recording: Recording | None = None
     coverage: ProjectCoverage = field(default_factory=ProjectCoverage)
+    monitor: EvaluationMonitor | None = None
 
 
 @dataclass(slots=True)
@@ -97,11 +100,13 @@ class Backend:
     Args:
         definitions: Indexes of a project that has not been given its own.
         ruleset: Rules of a project that has not been given its own; None allows everything.
+        monitor: Who is told of each decision of the rules; None: nobody.
     """
 
     definitions: IndexDefinitions
     ruleset: CompiledRuleset | None = None
     enforce_indexes: bool = True
+    monitor: EvaluationMonitor | None = None
     projects: dict[str, Project] = field(default_factory=dict)
     databases: dict[DatabaseName, DatabaseService] = field(default_factory=dict)
 
@@ -109,7 +114,8 @@ class Backend:
         """Return a project, making it when it is asked for first."""
         project = self.projects.get(name)
         if project is None:
-            project = self.projects[name] = Project(name, self.definitions, self.ruleset)
+            project = Project(name, self.definitions, self.ruleset, monitor=self.monitor)
+            self.projects[name] = project
         return project
 
     def database(self, name: DatabaseName) -> DatabaseService:
@@ -144,6 +150,7 @@ class DatabaseService:
         self.engine = QueryEngine(self.store, project.definitions, enforce_indexes)
         self.transactions = TransactionManager(self.store)
         self.log = RequestLog()
+        self.snapshots: dict[str, Mapping[ResourcePath, DocumentSnapshot]] = {}
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -327,7 +334,7 @@ class DatabaseService:
         try:
             self._wait_for_locks(paths, request.transaction or None, now, give_up)
             # Rules compare server timestamps with request.time: they must be the same moment.
-            judge = self._judge(caller, request_time(prepared.commit_time), record, prepared)
+            judge = self._judge(caller, prepared.request_time, record, prepared)
             if judge is not None:
                 judge.decide_writes(prepared)
             result = self.store.commit(prepared)
@@ -476,6 +483,7 @@ class DatabaseService:
             several=several,
             coverage=self.project.coverage.of(ruleset),
             recording=self.project.recording,
+            monitor=self.project.monitor,
         )
 
     def _explained(

@@ -44,6 +44,15 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
     metavar="DIR",
     help="Export the project's documents when the server ends.",
 )
+@click.option(
+    "--log", "log_requests", is_flag=True, help="Print each request in a line as it is served."
+)
+@click.option(
+    "--websocket-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Where the Emulator UI's request view asks; 0 picks a free port.",
+)
 @click.option("--project", "project_id", default="demo-harness", show_default=True, metavar="ID")
 @click.option(
     "--allow-real-project-id",
@@ -57,6 +66,8 @@ def command(
     indexes: Path | None,
     seed: Path | None,
     export_on_exit: Path | None,
+    log_requests: bool,
+    websocket_port: int | None,
     project_id: str,
     allow_real_project_id: bool,
 ) -> int:
@@ -77,5 +88,7 @@ def command(
             indexes=indexes,
             seed=seed,
             export_on_exit=export_on_exit,
+            websocket_port=websocket_port,
+            log_requests=log_requests,
         )
     )

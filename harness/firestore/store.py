@@ -23,6 +23,7 @@ from harness.firestore.documents import (
 )
 from harness.firestore.history import VersionHistory
 from harness.firestore.paths import DatabaseName, ResourcePath
+from harness.firestore.transforms import request_time
 from harness.firestore.tree import CollectionTree
 from harness.firestore.values import Fields, Timestamp, Value, identical
 from harness.firestore.writes import apply_write, check_writes, failed_precondition
@@ -47,12 +48,15 @@ class PreparedCommit:
     Attributes:
         steps: The writes in their order, each on top of those before it.
         failure: The first precondition that does not hold. Rules are decided before it is raised.
-        commit_time: The time the commit will have.
+        commit_time: The time the commit will have: the clock's, or later than the commit before it
+            if the clock has been put back.
+        request_time: The clock's: what server timestamps become, and `request.time` to rules.
     """
 
     steps: tuple[PreparedWrite, ...]
     failure: StatusError | None
     commit_time: Timestamp
+    request_time: Timestamp
     _base_time: Timestamp
     _database: Database
     _before: dict[ResourcePath, DocumentSnapshot | None]
@@ -86,6 +90,7 @@ class Database:
         self.enforce_limits = enforce_limits
         self._documents: dict[ResourcePath, DocumentSnapshot] = {}
         self._tree = CollectionTree()
+        self._max_superseded_versions = max_superseded_versions
         self._history = VersionHistory(max_superseded_versions)
         self._observers: list[Observer] = []
         self._last_commit_time = Timestamp(0)
@@ -219,12 +224,19 @@ class Database:
             if failure is None and write.precondition is not None:
                 failure = failed_precondition(write, state, self.name)
             new_state, transform_results = apply_write(
-                write, state, commit_time, self.name, self.enforce_limits
+                write, state, commit_time, self.name, self.enforce_limits, now
             )
             after[path] = new_state
             steps.append(PreparedWrite(write, state, new_state, transform_results))
         return PreparedCommit(
-            tuple(steps), failure, commit_time, self._last_commit_time, self, before, after
+            tuple(steps),
+            failure,
+            commit_time,
+            request_time(now),
+            self._last_commit_time,
+            self,
+            before,
+            after,
         )
 
     def commit(self, prepared: PreparedCommit) -> CommitResult:
@@ -268,6 +280,18 @@ class Database:
         if path in self._documents:
             paths.append(path)
         return self._delete(paths, now)
+
+    def start_over(self, now: Timestamp) -> None:
+        """Let an empty database whose last commit is later than the clock be as new.
+
+        Otherwise its commits would stay in the future of a clock that has been put back. Who still
+        listens to it, or reads it at a time, must begin anew.
+        """
+        last = max(self._last_commit_time.micros, self._last_read_time.micros)
+        if self._documents or last <= now.micros:
+            return
+        self._history = VersionHistory(self._max_superseded_versions)
+        self._last_commit_time = self._last_read_time = Timestamp(0)
 
     def snapshot(self) -> Mapping[ResourcePath, DocumentSnapshot]:
         """Return all documents as they stand, for `restore`."""

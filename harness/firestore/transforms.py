@@ -20,9 +20,9 @@ _INT64_MAX = 2**63 - 1
 _MILLISECOND_MICROS = 1_000
 
 
-def request_time(commit_time: Timestamp) -> Timestamp:
+def request_time(now: Timestamp) -> Timestamp:
     """Return the server time that every REQUEST_TIME of a commit becomes: whole milliseconds."""
-    return Timestamp(commit_time.micros - commit_time.micros % _MILLISECOND_MICROS)
+    return Timestamp(now.micros - now.micros % _MILLISECOND_MICROS)
 
 
 def check_transforms(transforms: Sequence[FieldTransform]) -> None:

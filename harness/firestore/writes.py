@@ -84,11 +84,14 @@ def apply_write(
     commit_time: Timestamp,
     database: DatabaseName,
     enforce_limits: bool,
+    now: Timestamp | None = None,
 ) -> tuple[DocumentSnapshot | None, tuple[Value, ...]]:
     """Return the document after a checked write, and the transforms' results.
 
     A write that leaves the fields identical returns the very snapshot that came in.
 
+    Args:
+        now: The clock's time, for server timestamps; None: the commit's.
     Raises:
         StatusError: INVALID_ARGUMENT if the document would be too large.
     """
@@ -106,7 +109,8 @@ def apply_write(
         else:
             editor = FieldsEditor(document.fields if document else {})
             merge_fields(editor, given, write.mask)
-        results = apply_transforms(editor, write.transforms, request_time(commit_time))
+        server_time = request_time(commit_time if now is None else now)
+        results = apply_transforms(editor, write.transforms, server_time)
         fields = editor.fields
     if document is not None and identical(document.fields, fields):
         return document, results

@@ -6,7 +6,7 @@ What only ours has is *not verified* on another one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -55,6 +55,15 @@ class FirestoreAdmin:
             "DELETE", path, params={"functions": "off"}, timeout_s=_ANSWER_S
         )
         expect_ok(_NAME, response)
+
+    def begin(self) -> None:
+        """Make ready for a check: no documents, and no faults or other time that a check which was
+        killed has left.
+        """
+        self.clear()
+        for control in ("faults", "clock"):
+            # Another Firestore knows neither.
+            self._connection.request("DELETE", self._own(control), timeout_s=_ANSWER_S)
 
     def settle(self, timeout_s: float) -> None:
         """Wait for the events of what ran before, where the emulator can tell; the next count
@@ -143,6 +152,89 @@ class FirestoreAdmin:
         answer: dict[str, Any] = expect_ok(_NAME, response)
         return answer
 
+    def add_fault(self, rule: Mapping[str, Any]) -> dict[str, Any]:
+        """Let requests go wrong from now on; return the rule with its `id` and what it `says`.
+
+        Raises:
+            ValueError: It is no rule.
+        """
+        __tracebackhide__ = True
+        response = self._connection.request(
+            "POST", self._own("faults"), json=dict(rule), timeout_s=_ANSWER_S
+        )
+        if response.status_code == 404:
+            self._refuse("inject faults")
+        if response.status_code == 400:
+            raise ValueError(response.json()["error"]["message"])
+        answer: dict[str, Any] = expect_ok(_NAME, response)
+        return answer
+
+    def faults_fired(self) -> dict[str, int]:
+        """Return how many requests each fault has struck, by its id."""
+        response = self._connection.request("GET", self._own("faults"), timeout_s=_ANSWER_S)
+        return {each["id"]: each["fired"] for each in expect_ok(_NAME, response)["faults"]}
+
+    def remove_fault(self, fault_id: str) -> None:
+        """Take one fault away."""
+        path = self._own(f"faults/{fault_id}")
+        expect_ok(_NAME, self._connection.request("DELETE", path, timeout_s=_ANSWER_S))
+
+    def remove_faults(self) -> None:
+        """Take all faults of the project away."""
+        response = self._connection.request("DELETE", self._own("faults"), timeout_s=_ANSWER_S)
+        expect_ok(_NAME, response)
+
+    def clock(self) -> dict[str, Any]:
+        """Return what the project's clock shows: `{"now": "2030-…Z", "frozen": true, …}`."""
+        __tracebackhide__ = True
+        return self._ask_clock("GET", "clock", None)
+
+    def set_clock(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Set the project's clock to `now`, and stop it or let it go; return what it shows."""
+        return self._ask_clock("PUT", "clock", content)
+
+    def advance_clock(self, seconds: float) -> dict[str, Any]:
+        """Put the project's clock forward; return what it shows."""
+        return self._ask_clock("POST", "clock:advance", {"seconds": seconds})
+
+    def reset_clock(self) -> dict[str, Any]:
+        """Let the project's clock show the real time; return what it shows."""
+        return self._ask_clock("DELETE", "clock", None)
+
+    def _ask_clock(
+        self, method: str, path: str, content: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        __tracebackhide__ = True
+        response = self._connection.request(
+            method, self._own(path), json=content, timeout_s=_ANSWER_S
+        )
+        if response.status_code == 404:
+            self._refuse("be given another time")
+        if response.status_code == 400:
+            raise ValueError(response.json()["error"]["message"])
+        answer: dict[str, Any] = expect_ok(_NAME, response)
+        return answer
+
+    def save_snapshot(self, name: str) -> None:
+        """Keep the documents of the database under a name."""
+        self._snapshot("POST", name)
+
+    def restore_snapshot(self, name: str) -> None:
+        """Bring back the documents of a name, and no others."""
+        self._snapshot("POST", name, ":restore")
+
+    def delete_snapshot(self, name: str) -> None:
+        """Forget what was kept under a name."""
+        self._snapshot("DELETE", name)
+
+    def _snapshot(self, method: str, name: str, verb: str = "") -> None:
+        __tracebackhide__ = True
+        path = f"/harness/v1/{self._path}/snapshots/{quote(name, safe='')}{verb}"
+        response = self._connection.request(method, path, timeout_s=_ANSWER_S)
+        if response.status_code == 404 and method == "POST" and not verb:
+            self._refuse("keep a snapshot")
+        expect_ok(_NAME, response)
+
     def start_recording(self) -> bool:
         """Have the project's requests kept from now on; False where that cannot be."""
         return self._recording("start").status_code == 200
@@ -164,6 +256,10 @@ class FirestoreAdmin:
     def _recording(self, verb: str) -> requests.Response:
         path = f"/harness/v1/projects/{self._project}/recording:{verb}"
         return self._connection.request("POST", path, timeout_s=_ANSWER_S)
+
+    def _own(self, path: str) -> str:
+        """Return one of our own routes of this project."""
+        return f"/harness/v1/projects/{self._project}/{path}"
 
     def _drain(self, timeout_s: float) -> EventCounts | None:
         response = self._connection.request(

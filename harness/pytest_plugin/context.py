@@ -28,6 +28,8 @@ from harness.pytest_plugin.xdist import shared_folder, worker_id
 if TYPE_CHECKING:
     from google.cloud.firestore import Client
 
+    from harness.pytest_plugin.clock import EmulatorClock
+
 # The longest check that another worker may have to wait for.
 _TURN_S = 600.0
 _DEFAULT_DATABASE = "(default)"
@@ -42,6 +44,7 @@ class CheckContext:
         self.suite = suite
         self.project_id = project_id
         self.is_suite_project = project_id == suite.endpoints.project_id
+        self.clock: EmulatorClock | None = None
         self._clients = clients
         self._admin: Client | None = None
         self._firestore: FirestoreAdmin | None = None
@@ -129,7 +132,8 @@ class CheckContext:
                     "an AuthUser's token has its claims already: give them to auth_user(claims=...)"
                 )
             return who.id_token
-        return user_token(who, claims, project_id=self.project_id, now_s=int(time.time()))
+        now_s = time.time() if self.clock is None else self.clock.now().timestamp()
+        return user_token(who, claims, project_id=self.project_id, now_s=int(now_s))
 
 
 def _close(client: Client) -> None:
@@ -164,5 +168,5 @@ def check_context(
             if in_suite_project and suite.endpoints.functions is not None:
                 # Events of the check before, which would write into this one's database.
                 context.firestore.settle(_DRAIN_S)
-            context.firestore.clear()
+            context.firestore.begin()
         yield context

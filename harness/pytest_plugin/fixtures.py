@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from harness.emulators.storage import StorageEmulator
     from harness.flutter.contract import ClientContract
     from harness.pytest_plugin.access import AskOverTheWire, CheckedMatrix, DecidedProject
+    from harness.pytest_plugin.clock import EmulatorClock
     from harness.pytest_plugin.context import CheckContext
+    from harness.pytest_plugin.faults import InjectFault
     from harness.pytest_plugin.functions_log import FunctionsLog
     from harness.pytest_plugin.meter import CostMeter
+    from harness.pytest_plugin.snapshots import FirestoreSnapshots, KeptSnapshots
     from harness.rules.coverage_report import CoverageSummary
     from harness.workflow.document import WorkflowDocument
 
@@ -209,6 +212,61 @@ def query_cost(harness_check: CheckContext) -> Callable[[], AbstractContextManag
     from harness.pytest_plugin.meter import metered
 
     return lambda: metered(harness_check.firestore)
+
+
+@pytest.fixture
+def emulator_clock(harness_check: CheckContext) -> Iterator[EmulatorClock]:
+    """The Firestore's time: `.freeze(at)`, `.set(at)`, `.advance(seconds)`, `.resume()`, `.now()`.
+
+    Afterwards it is the real one again.
+    """
+    from harness.pytest_plugin.clock import controlled_clock
+
+    with controlled_clock(harness_check.firestore) as clock:
+        harness_check.clock = clock
+        yield clock
+
+
+@pytest.fixture(scope="session")
+def harness_snapshots(harness_suite: HandedSuite) -> Iterator[KeptSnapshots]:
+    """What this run's checks have taken snapshots of."""
+    from harness.pytest_plugin.snapshots import KeptSnapshots
+
+    kept = KeptSnapshots()
+    yield kept
+    kept.forget()
+
+
+@pytest.fixture
+def firestore_snapshot(
+    harness_check: CheckContext, harness_snapshots: KeptSnapshots
+) -> FirestoreSnapshots:
+    """Named snapshots of the database: `.once(name, fill)` writes the first time and brings back
+    afterwards; `.save(name)`, `.restore(name)`.
+    """
+    from harness.pytest_plugin.snapshots import FirestoreSnapshots
+
+    return FirestoreSnapshots(
+        harness_check.firestore,
+        harness_check.project_id,
+        harness_snapshots,
+        harness_check.without_events,
+    )
+
+
+@pytest.fixture
+def inject_fault(
+    request: pytest.FixtureRequest, harness_check: CheckContext
+) -> Iterator[InjectFault]:
+    """A function that lets requests go wrong: `inject_fault("Commit", "ABORTED", times=2)`.
+
+    Faults end with the check, which fails if one of them has met no request.
+    """
+    from harness.pytest_plugin.faults import fault_injector
+    from harness.pytest_plugin.recorder import findings_of
+
+    with fault_injector(harness_check.firestore, findings_of(request.node)) as inject:
+        yield inject
 
 
 # Auth

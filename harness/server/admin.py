@@ -29,14 +29,17 @@ from harness.firestore.index_definitions import (
     parse_index_file,
 )
 from harness.firestore.paths import DatabaseName, parse_database_name, parse_resource_name
+from harness.firestore.values import Timestamp
 from harness.rules.coverage import RulesetCoverage, merged_counts
 from harness.rules.coverage_report import official_report
 from harness.rules.issues import Issue
 from harness.rules.ruleset import load_ruleset
+from harness.server.controls import ControlApi, Route
 from harness.server.dispatch import EventDispatcher
 from harness.server.exports import DEFAULT_NAME, read_export, write_export
 from harness.server.http import HttpRequest, HttpResponse
 from harness.server.rest import invalid_payload, parse_json_object
+from harness.server.rest import json_response as _json
 from harness.server.shell import Shell
 from harness.source import SourceText
 
@@ -62,10 +65,11 @@ FEATURES = (
     "rest",
     "recording",
     "rules-coverage",
+    "faults",
+    "clock",
+    "snapshots",
 )
 """What a client may rely on; `GET /harness/v1/info` prints them."""
-
-Route = Callable[[HttpRequest, re.Match[str]], Any]
 
 
 @dataclass(slots=True)
@@ -126,6 +130,7 @@ class AdminApi:
                 own + r"/projects/(?P<project>[^/]+)/rulesets/(?P<digest>[0-9a-f]+)",
                 self._get_ruleset,
             ),
+            *ControlApi(self.shell, self.dispatcher).routes(),
         ]
         self._routes = [(method, re.compile(pattern), route) for method, pattern, route in table]
 
@@ -152,8 +157,8 @@ class AdminApi:
     def _reset(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         for service in self.shell.backend.databases.values():
             self._empty(service)
-            with self._muted(service):
-                self.shell.seed.sow(service, self.shell.clock.now())
+            with self.dispatcher.muting(service.name.project):
+                self.shell.seed.sow(service, self._now(service))
         return HttpResponse(200, b"Resetting...\n", _TEXT)
 
     def _shut_down(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
@@ -168,14 +173,14 @@ class AdminApi:
 
     def _empty(self, service: DatabaseService) -> None:
         service.transactions.finish_all()
-        service.store.clear(self.shell.clock.now())
+        service.store.clear(self._now(service))
 
     def _delete_tree(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         service = self._database(match)
         segments = "/".join(map(unquote, match["path"].split("/")))
         _, path = parse_resource_name(f"{service.name}/documents/{segments}")
         with self._functions_as_asked(request, service):
-            service.store.delete_tree(path, self.shell.clock.now())
+            service.store.delete_tree(path, self._now(service))
         return _EMPTY
 
     @contextmanager
@@ -190,17 +195,9 @@ class AdminApi:
         if request.query_values("functions") != ["off"]:
             yield
             return
-        with self._muted(service):
+        self.dispatcher.muted.discard(service.name.project)
+        with self.dispatcher.muting(service.name.project):
             yield
-
-    @contextmanager
-    def _muted(self, service: DatabaseService) -> Iterator[None]:
-        muted = self.dispatcher.muted
-        muted.add(service.name.project)
-        try:
-            yield
-        finally:
-            muted.discard(service.name.project)
 
     def _put_rules(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         content = parse_json_object(request.body)
@@ -292,7 +289,7 @@ class AdminApi:
         project = unquote(match["project"])
         name = content.get("database", f"projects/{project}/databases/(default)")
         directory = content.get("export_directory")
-        now = self.shell.clock.now()
+        now = self.shell.clock.now(project)
         default_name = f"{DEFAULT_NAME}_{now.micros // 1_000_000}"
         export_name = content.get("export_name", default_name)
         if not (
@@ -301,13 +298,13 @@ class AdminApi:
             raise invalid_payload()
         service = self.shell.database(parse_database_name(name))
         if match["verb"] == "export":
-            write_export(service, Path(directory), export_name, now, self.shell.clock.now())
+            write_export(service, Path(directory), export_name, now, self._now(service))
             return _EMPTY
         try:
             seed = read_export(Path(directory))
         except ExportError as error:
             raise StatusError(StatusCode.FAILED_PRECONDITION, str(error)) from error
-        with self._muted(service):
+        with self.dispatcher.muting(service.name.project):
             seed.sow(service, now)
         return _EMPTY
 
@@ -437,6 +434,9 @@ class AdminApi:
         counts = merged_counts(each for project in projects for each in project.coverage.all())
         return _json({"rulesets": [each.to_json() for each in counts]})
 
+    def _now(self, service: DatabaseService) -> Timestamp:
+        return self.shell.clock.now(service.name.project)
+
     def _database(self, match: re.Match[str]) -> DatabaseService:
         name = DatabaseName(unquote(match["project"]), unquote(match["database"]))
         return self.shell.database(name)
@@ -450,10 +450,6 @@ def package_version() -> str:
         return metadata.version("firebase-workflow-harness")
     except metadata.PackageNotFoundError:
         return "unknown"
-
-
-def _json(content: Any) -> HttpResponse:
-    return HttpResponse(200, (json.dumps(content, indent=2) + "\n").encode(), _JSON)
 
 
 def _since(request: HttpRequest) -> int:

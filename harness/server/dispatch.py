@@ -13,6 +13,8 @@ import logging
 import time
 import uuid
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -131,6 +133,17 @@ class EventDispatcher:
             self._committed(service, commit, shell.acting)
 
         shell.commit_listeners.append(committed)
+
+    @contextmanager
+    def muting(self, project: str) -> Iterator[None]:
+        """Let commits of a project be no events within the block."""
+        was_muted = project in self.muted
+        self.muted.add(project)
+        try:
+            yield
+        finally:
+            if not was_muted:
+                self.muted.discard(project)
 
     @property
     def is_idle(self) -> bool:

@@ -17,6 +17,7 @@ from struct import Struct
 from typing import Any, Final
 
 from harness.errors import StatusCode, StatusError
+from harness.server.fault_injection import AnswerCut
 from harness.server.http2 import Http2Stream, StreamHandler
 from harness.server.http2_headers import Headers, write_headers
 from harness.server.rpcs import FirestoreRpcs, Rpc
@@ -174,6 +175,9 @@ class GrpcCall:
                 self._stream.send(_HEAD, body, _OK)
             else:
                 self._stream.send(_HEAD, _framed(result), _OK)
+        except AnswerCut as cut:
+            self._stream.send(_HEAD, b"".join(map(_framed, cut.responses)), None)
+            self.fail(cut, has_head=True)
         except StatusError as error:
             self.fail(error)
         except Exception:  # the RPC boundary: the client gets a status, the log the traceback

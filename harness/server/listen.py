@@ -240,11 +240,12 @@ class _ListenStream:
         if service is not self._service or not commit.changes or not self._targets:
             return
         updates = []
+        now = self._shell.clock.now(service.name.project)
         for listened in tuple(self._targets.values()):
             update = listened.target.on_commit(commit)
             if update is None:
                 continue
-            if self._allows_update(service, listened, update, commit.commit_time):
+            if self._allows_update(service, listened, update, now):
                 updates.append((listened.target_id, update))
         if updates:
             self._enqueue(_Changes(updates, commit.commit_time))
@@ -292,7 +293,7 @@ class _ListenStream:
         if service is None or caller is None or caller.is_admin or service.name.project != project:
             return
         for listened in tuple(self._targets.values()):
-            now = self._shell.clock.now()
+            now = self._shell.clock.now(project)
             record = RequestRecord("Listen", caller, now.micros)
             _describe(listened, record)
             self._authorised(service, listened, listened.asked, now, record)

@@ -24,9 +24,11 @@ usage: python -m harness.server [options]
   --indexes FILE                firestore.indexes.json
   --enforce-indexes BOOL        refuse queries that lack an index, as production does (true)
   --seed_from_export FILE       an export's overall metadata: its documents are there from the start
+  --websocket_port PORT         the Emulator UI's request view; without it there is none
+  --log-requests BOOL           print each request in a line (false)
   --version, --help             print and exit
 
-  Taken for the official emulator's sake and without effect: --websocket_port, --webchannel_port,
+  Taken for the official emulator's sake and without effect: --webchannel_port,
   --database-edition standard, --database-mode firestore-native, --single_project_mode_error.
 """
 
@@ -36,6 +38,7 @@ _BOOLEANS = frozenset(
         "single_project_mode_error",
         "enforce-indexes",
         "require_indexes",
+        "log-requests",
         "help",
         "version",
         "licenses",
@@ -71,6 +74,8 @@ class ServerOptions:
         seed: An export whose documents are there from the start.
         export_on_exit: A folder that gets an export when the server ends; the official emulator
             takes a flag of this name and does nothing.
+        websocket_port: Where the Emulator UI's request view asks; None: nowhere.
+        log_requests: Print each request in a line.
     """
 
     host: str = "localhost"
@@ -83,6 +88,8 @@ class ServerOptions:
     enforce_indexes: bool = True
     seed: Path | None = None
     export_on_exit: Path | None = None
+    websocket_port: int | None = None
+    log_requests: bool = False
     wants_help: bool = False
     wants_version: bool = False
 
@@ -125,7 +132,7 @@ def parse_options(arguments: Sequence[str]) -> ServerOptions:
             )
     return ServerOptions(
         host=values.get("host", "localhost"),
-        port=_port(values.get("port", "8080")),
+        port=_port(values.get("port", "8080"), "port"),
         project_id=values.get("project_id"),
         single_project_mode=single,
         rules=_path(values, "rules"),
@@ -133,6 +140,10 @@ def parse_options(arguments: Sequence[str]) -> ServerOptions:
         indexes=_path(values, "indexes"),
         enforce_indexes=_boolean(values, "enforce-indexes", True),
         seed=_path(values, "seed_from_export") or _path(values, "import-data"),
+        websocket_port=_port(values["websocket_port"], "websocket_port")
+        if values.get("websocket_port")
+        else None,
+        log_requests=_boolean(values, "log-requests", False),
         wants_help=_boolean(values, "help", False),
         wants_version=_boolean(values, "version", False),
     )
@@ -174,9 +185,9 @@ def _boolean(values: dict[str, str], name: str, default: bool) -> bool:
     return text.lower() == "true"
 
 
-def _port(text: str) -> int:
+def _port(text: str, name: str) -> int:
     if not text.isdigit() or int(text) > 65535:
-        raise ConfigError(f"--port {text} is no port", fix="use a number from 0 to 65535")
+        raise ConfigError(f"--{name} {text} is no port", fix="use a number from 0 to 65535")
     return int(text)
 
 

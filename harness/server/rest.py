@@ -74,6 +74,11 @@ def error_response(error: StatusError) -> HttpResponse:
     return HttpResponse(status, text.replace("/", "\\/").encode(), _JSON)
 
 
+def json_response(content: Any) -> HttpResponse:
+    """Print what a control route answers."""
+    return HttpResponse(200, (json.dumps(content, indent=2) + "\n").encode(), _JSON)
+
+
 def invalid_payload() -> StatusError:
     """Make the error for a body or parameter that is not what the method takes."""
     return StatusError(StatusCode.INVALID_ARGUMENT, INVALID_PAYLOAD)

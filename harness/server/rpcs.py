@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.backend.auth import Caller
+from harness.backend.metering import RequestRecord
 from harness.backend.requests import (
     BatchWrite,
     Commit,
@@ -37,7 +38,9 @@ from harness.firestore.paths import (
     parse_document_name,
     parse_parent_name,
 )
+from harness.firestore.values import Timestamp
 from harness.server import wire
+from harness.server.fault_injection import guarded_call
 from harness.server.shell import RequestHeaders, Shell, new_document_id
 from harness.server.wire import pb
 
@@ -79,12 +82,16 @@ class FirestoreRpcs:
             ("RunAggregationQuery", self.run_aggregation_query),
             ("ExecutePipeline", self.execute_pipeline),
         ]
-        table = {name: Rpc(name, getattr(pb, f"{name}Request"), call) for name, call in unary}
-        table |= {
-            name: Rpc(name, getattr(pb, f"{name}Request"), call, is_stream=True)
-            for name, call in streams
+        return {
+            name: Rpc(
+                name,
+                getattr(pb, f"{name}Request"),
+                guarded_call(self._shell, name, call),
+                is_stream=is_stream,
+            )
+            for methods, is_stream in ((unary, False), (streams, True))
+            for name, call in methods
         }
-        return table
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -95,15 +102,14 @@ class FirestoreRpcs:
         operation = GetDocuments(
             (path,), wire.mask_from_proto(request, "mask"), wire.consistency_from_proto(request)
         )
-        reply = self._shell.run(
-            service,
-            "GetDocument",
-            caller,
-            lambda now, record: service.get_documents(operation, caller, now, record),
-        )
-        _, snapshot = reply.documents[0]
-        if snapshot is None:
-            raise StatusError(StatusCode.NOT_FOUND, f'Document "{request.name}" not found.')
+
+        def read(now: Timestamp, record: RequestRecord) -> DocumentSnapshot:
+            _, found = service.get_documents(operation, caller, now, record).documents[0]
+            if found is None:  # told within, for the record of the request
+                raise StatusError(StatusCode.NOT_FOUND, f'Document "{request.name}" not found.')
+            return found
+
+        snapshot = self._shell.run(service, "GetDocument", caller, read)
         out = pb.Document()
         wire.document_to_proto(name, snapshot, out)
         return out

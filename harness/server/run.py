@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from harness.backend.metering import RequestRecord
+from harness.backend.monitor import EvaluationMonitor
+from harness.backend.request_line import request_line
 from harness.backend.service import Backend
 from harness.errors import HarnessErrors, RulesSyntaxError, StatusError
 from harness.firestore.index_definitions import IndexDefinitions, parse_index_file
@@ -21,7 +25,8 @@ from harness.rules.ruleset import CompiledRuleset, load_ruleset
 from harness.server.admin import AdminApi
 from harness.server.dispatch import EventDispatcher
 from harness.server.exports import Seed, read_seed, write_suite_export
-from harness.server.grpc import GrpcService, TwoWayRpc
+from harness.server.fault_injection import guarded_stream
+from harness.server.grpc import GrpcService, TwoWay, TwoWayRpc
 from harness.server.http import HttpProtocol
 from harness.server.http2 import Http2Connection
 from harness.server.http2_routes import Http2Request
@@ -36,6 +41,9 @@ from harness.server.web_channel import WebChannels
 from harness.server.wire import pb
 from harness.server.write_stream import write_stream
 
+if TYPE_CHECKING:
+    from harness.server.request_monitor import RequestMonitor
+
 logger = logging.getLogger(__name__)
 
 
@@ -48,6 +56,7 @@ class RunningServer:
     host: str
     port: int
     stopped: asyncio.Event
+    websocket_port: int | None = None
 
     @property
     def address(self) -> str:
@@ -101,8 +110,11 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
     Raises:
         OSError: The address cannot be had.
     """
+    if options.websocket_port is not None and backend.monitor is None:
+        backend.monitor = EvaluationMonitor(secrets.token_hex(6))
     shell = Shell(
         backend,
+        request_listener=_print_request if options.log_requests else None,
         expected_project=options.project_id if options.single_project_mode else None,
         seed=Seed() if options.seed is None else read_seed(options.seed),
     )
@@ -117,8 +129,8 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
         lambda: _later(stopped.set),
     )
     two_way = [
-        TwoWayRpc("Listen", pb.ListenRequest, partial(listen_stream, shell)),
-        TwoWayRpc("Write", pb.WriteRequest, partial(write_stream, shell)),
+        TwoWayRpc("Listen", pb.ListenRequest, _guarded(shell, "Listen", listen_stream)),
+        TwoWayRpc("Write", pb.WriteRequest, _guarded(shell, "Write", write_stream)),
     ]
     channels = WebChannels(two_way)
     routes = HttpRoutes(admin, RestApi(rpcs), channels)
@@ -126,14 +138,52 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
     server = PortServer(
         partial(HttpProtocol, routes), partial(Http2Connection, service.make_handler)
     )
+    monitor = None
     try:
         port = await server.start(options.host, options.port)
-        yield RunningServer(shell, dispatcher, options.host, port, stopped)
+        monitor = await _started_monitor(options, backend)
+        websocket_port = monitor[1] if monitor is not None else None
+        yield RunningServer(shell, dispatcher, options.host, port, stopped, websocket_port)
     finally:
+        if monitor is not None:
+            monitor[0].close()
         dispatcher.cancel()
         server.close()
         await channels.stop()
         await service.stop()
+
+
+async def _started_monitor(
+    options: ServerOptions, backend: Backend
+) -> tuple[RequestMonitor, int] | None:
+    """Start the Emulator UI's request view where it is wanted. Without it all else works."""
+    if options.websocket_port is None or backend.monitor is None:
+        return None
+    from harness.server.request_monitor import RequestMonitor  # not needed to start
+
+    monitor = RequestMonitor(backend.monitor)
+    try:
+        return monitor, await monitor.start(options.host, options.websocket_port)
+    except OSError as error:
+        monitor.close()
+        logger.warning(
+            "the Emulator UI's request view cannot listen on %s:%d: %s",
+            options.host,
+            options.websocket_port,
+            error.strerror or error,
+        )
+        return None
+
+
+def _print_request(record: RequestRecord) -> None:
+    # Whoever has closed our output does not read it.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(f"{request_line(record)}\n")
+        sys.stdout.flush()
+
+
+def _guarded(shell: Shell, rpc: str, stream: Callable[..., AsyncIterator[Any]]) -> TwoWay:
+    return guarded_stream(shell, rpc, partial(stream, shell))
 
 
 def _later(callback: Callable[[], None]) -> None:
@@ -181,7 +231,7 @@ async def _serve_until_stopped(options: ServerOptions, backend: Backend) -> int:
 
 
 def _export(server: RunningServer, folder: Path, project_id: str) -> int:
-    now = server.shell.clock.now
+    now = partial(server.shell.clock.now, project_id)
     service = server.shell.database(DatabaseName(project_id))
     try:
         write_suite_export(service, folder, now(), now())
@@ -195,12 +245,17 @@ def _export(server: RunningServer, folder: Path, project_id: str) -> int:
 def _print_banner(server: RunningServer, options: ServerOptions) -> None:
     if options.rules is None:
         logger.warning("no rules file is given: all reads and writes are allowed")
+    view = ""
+    if server.websocket_port is not None:
+        host = server.address.rpartition(":")[0]
+        view = f"Request view: ws://{host}:{server.websocket_port}/requests\n\n"
     # Wrappers wait for "running".
     sys.stdout.write(
         f"API endpoint: http://{server.address}\n"
         "If you are using a library that supports the FIRESTORE_EMULATOR_HOST environment "
         "variable, run:\n\n"
         f"   export FIRESTORE_EMULATOR_HOST={server.address}\n\n"
+        f"{view}"
         "Dev App Server is now running.\n"
     )
     sys.stdout.flush()

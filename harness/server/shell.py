@@ -14,11 +14,14 @@ import string
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from harness.backend.auth import ADMIN, Caller, classify_authorization
+from harness.backend.clock import REAL_TIME, ClockSetting
 from harness.backend.events import TriggerRegistry
+from harness.backend.faults import FaultPlan
 from harness.backend.metering import RequestRecord
 from harness.backend.service import Backend, DatabaseService, LockWait
 from harness.errors import StatusCode, StatusError
@@ -30,9 +33,13 @@ from harness.server.exports import Seed
 logger = logging.getLogger(__name__)
 
 LOCK_WAIT_S = 2.0
-"""How long a write waits for transactions that have read what it writes. Source: observed: emulator
-1.22.0.
+"""How long a write waits for transactions that have read what it writes; by the project's clock or
+by the real one, whichever has moved further, so that a clock that stands keeps nobody waiting.
+Source: observed: emulator 1.22.0.
 """
+
+current_fault: ContextVar[str | None] = ContextVar("current_fault", default=None)
+"""What an injected fault makes of the request that this task serves, for its record."""
 
 _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 20
@@ -41,15 +48,39 @@ T = TypeVar("T")
 
 
 class Clock:
-    """The time of day, never twice the same and never backwards."""
+    """The time of day, for each project its own.
+
+    The real time is never twice the same and never goes backwards. What a check makes of it for its
+    project may stand still or be put back; commit times increase all the same, which is the
+    store's doing.
+    """
 
     def __init__(self) -> None:
         self._last = 0
+        self._settings: dict[str | None, ClockSetting] = {}
 
-    def now(self) -> Timestamp:
-        """Return the current time, in whole microseconds."""
+    def real(self) -> int:
+        """Return the real time, in whole microseconds since 1970."""
         self._last = max(self._last + 1, time.time_ns() // 1000)
-        return Timestamp(self._last)
+        return self._last
+
+    def now(self, project: str) -> Timestamp:
+        """Return the current time of a project, in whole microseconds."""
+        if not self._settings:
+            return Timestamp(self.real())
+        return Timestamp(self.setting(project).at(self.real()))
+
+    def setting(self, project: str | None) -> ClockSetting:
+        """Return how a project's clock is set, or that of all that have no setting of their own."""
+        own = self._settings.get(project)
+        return own if own is not None else self._settings.get(None, REAL_TIME)
+
+    def set(self, project: str | None, setting: ClockSetting | None) -> None:
+        """Set the clock of a project, or of all that have none; None takes the setting away."""
+        if setting is None:
+            self._settings.pop(project, None)
+        else:
+            self._settings[project] = setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +117,8 @@ class Shell:
         acting: Whose operation is running; a commit's listeners are told of it while it is.
         commit_listeners: Told of each commit, in the turn of the loop in which it happens.
         rules_listeners: Told the project whose rules have been replaced.
+        request_listener: Told of each request of every database that is made from now on.
+        faults: What shall go wrong, by project; only projects that have faults are in it.
     """
 
     backend: Backend
@@ -97,6 +130,8 @@ class Shell:
     acting: Caller = ADMIN
     commit_listeners: list[CommitListener] = field(default_factory=list)
     rules_listeners: list[Callable[[str], None]] = field(default_factory=list)
+    request_listener: Callable[[RequestRecord], None] | None = None
+    faults: dict[str, FaultPlan] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
     _waiters: defaultdict[DatabaseName, set[asyncio.Future[None]]] = field(
         default_factory=lambda: defaultdict(set)
@@ -107,7 +142,8 @@ class Shell:
         service = self.backend.databases.get(name)
         if service is None:
             service = self.backend.database(name)
-            self.seed.sow(service, self.clock.now())  # no event, as an import is none
+            service.log.listener = self.request_listener
+            self.seed.sow(service, self.clock.now(name.project))  # no event, as an import is none
             service.store.subscribe(lambda commit: self._committed(service, commit))
             service.transactions.subscribe(lambda _: self._wake_waiters(name))
             self._warn_of_other_project(name.project)
@@ -127,8 +163,8 @@ class Shell:
         operation: Callable[[Timestamp, RequestRecord], T],
     ) -> T:
         """Run one operation now, and put it on record whatever becomes of it."""
-        now = self.clock.now()
-        record = RequestRecord(rpc, caller, now.micros)
+        now = self.clock.now(service.name.project)
+        record = RequestRecord(rpc, caller, now.micros, fault=current_fault.get())
         started = time.perf_counter()
         self.acting = caller
         try:
@@ -154,24 +190,39 @@ class Shell:
             operation: Gets the time, the record, and whether to fail rather than wait.
         """
         started = time.perf_counter()
-        deadline = started + LOCK_WAIT_S
-        now = self.clock.now()
-        record = RequestRecord(rpc, caller, now.micros)
+        project = service.name.project
+        now = self.clock.now(project)
+        deadline = now.micros + int(LOCK_WAIT_S * 1_000_000)
+        give_up = False
+        record = RequestRecord(rpc, caller, now.micros, fault=current_fault.get())
         try:
             while True:
-                remaining = deadline - time.perf_counter()
                 self.acting = caller
                 try:
-                    return operation(now, record, remaining <= 0)
+                    return operation(now, record, give_up)
                 except LockWait:
+                    remaining = started + LOCK_WAIT_S - time.perf_counter()
                     await self._transaction_ended(service.name, remaining)
-                    now = self.clock.now()
+                    now = self.clock.now(project)
+                    waited = time.perf_counter() - started
+                    give_up = waited >= LOCK_WAIT_S or now.micros >= deadline
         except StatusError as error:
             record.code, record.message = error.code, error.message
             raise
         finally:
             record.latency_ms = (time.perf_counter() - started) * 1000
             service.log.append(record)
+
+    def set_clock(self, project: str | None, setting: ClockSetting | None) -> None:
+        """Set the clock of a project, or of all that have no setting of their own; None gives the
+        real time back. Who waits for a lock looks at the clock again.
+        """
+        self.clock.set(project, setting)
+        for name, service in self.backend.databases.items():
+            if project in (None, name.project):
+                if setting is None:
+                    service.store.start_over(self.clock.now(name.project))
+                self._wake_waiters(name)
 
     def _wake_waiters(self, name: DatabaseName) -> None:
         """Have those who wait for locks of a database try again."""

@@ -37,6 +37,36 @@ def test_it_serves_until_interrupted(project: ProjectFolder) -> None:
     assert "Traceback" not in err
 
 
+def test_requests_are_printed_live(project: ProjectFolder) -> None:
+    options = ["--port", "0", "--log", "--websocket-port", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", "firestore", *options],
+        cwd=project.path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        banner = [process.stdout.readline() for _ in range(8)]
+        assert banner[-1].endswith("is now running.\n")
+        (view,) = (line for line in banner if line.startswith("Request view: "))
+        assert re.fullmatch(r"Request view: ws://127\.0\.0\.1:\d+/requests\n", view)
+        endpoint = banner[0].split()[-1]
+        with requests.Session() as session:
+            session.trust_env = False
+            path = "/v1/projects/demo-harness/databases/(default)/documents/c"
+            assert session.get(f"{endpoint}{path}", timeout=10).status_code == 200
+        line = process.stdout.readline()
+        assert re.fullmatch(
+            r"[\d:.]{12}  ListDocuments      anonymous  c  no rules  1 read  [\d.]+ ms  OK\n", line
+        )
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
 def test_a_port_in_use_is_said_with_what_to_do(harness: Callable[..., Ran]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -2,8 +2,8 @@ import pytest
 
 from harness.errors import StatusCode, StatusError
 from harness.firestore import limits
-from harness.firestore.documents import Write, WriteKind
-from harness.firestore.paths import ROOT, DatabaseName, ResourcePath
+from harness.firestore.documents import FieldTransform, TransformKind, Write, WriteKind
+from harness.firestore.paths import ROOT, DatabaseName, FieldPath, ResourcePath
 from harness.firestore.store import Database
 from harness.firestore.values import Timestamp
 
@@ -103,6 +103,34 @@ def test_a_read_time_out_of_reach_is_refused(database, at, now, code, message):
     with pytest.raises(StatusError) as refusal:
         database.check_read_time(Timestamp(at), Timestamp(now))
     assert (refusal.value.code.name, refusal.value.message) == (code, message)
+
+
+def test_server_timestamps_follow_a_clock_that_is_put_back_and_commit_times_do_not(database):
+    put(database, "c/d", 5_000_000)
+    path = ResourcePath("c/e")
+    stamp = FieldTransform(FieldPath(("t",)), TransformKind.SET_TO_SERVER_VALUE, None)
+    write = Write(WriteKind.UPDATE, path, {}, transforms=(stamp,))
+    prepared = database.prepare([write], Timestamp(1_000_999))
+    assert prepared.request_time == Timestamp(1_000_000)
+    assert database.commit(prepared).commit_time == Timestamp(5_000_001)
+    document = database.get(path)
+    assert document.fields == {"t": Timestamp(1_000_000)}
+    assert document.update_time == Timestamp(5_000_001)
+
+
+def test_an_empty_database_starts_over_when_its_clock_has_been_put_back(database):
+    put(database, "c/d", HOUR)
+    database.start_over(Timestamp(10))
+    assert database.last_commit_time == Timestamp(HOUR)  # it holds a document
+    database.clear(Timestamp(HOUR))
+    database.start_over(Timestamp(HOUR + 50))
+    assert database.last_commit_time == Timestamp(HOUR + 1)  # its clock has not been put back
+    database.start_over(Timestamp(10))
+    put(database, "c/d", 20, n=1)
+    put(database, "c/d", 30, n=2)
+    assert database.last_commit_time == Timestamp(30)
+    assert fields_at(database, "c/d", 15) is None
+    assert fields_at(database, "c/d", 25) == {"n": 1}
 
 
 def test_changes_since_a_time_are_told_in_order(database):

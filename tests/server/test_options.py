@@ -34,6 +34,14 @@ def test_the_command_of_firebase_tools_is_understood() -> None:
     assert options.functions_emulator == "127.0.0.1:5001"
     assert options.single_project_mode
     assert options.enforce_indexes
+    assert options.websocket_port == 9150
+    assert not options.log_requests
+
+
+def test_a_request_view_is_opened_only_where_a_port_is_named() -> None:
+    assert parse_options([]).websocket_port is None
+    with pytest.raises(ConfigError, match="--websocket_port x is no port"):
+        parse_options(["--websocket_port", "x"])
 
 
 def test_what_is_not_known_is_ignored() -> None:

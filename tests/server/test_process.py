@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -75,6 +76,22 @@ def test_a_port_in_use_is_told_in_the_words_that_firebase_tools_looks_for() -> N
     assert done.returncode == 1
     assert "address already in use" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_requests_are_printed_as_they_are_served_when_that_is_wanted() -> None:
+    with started("--log-requests", "true", "--websocket_port", "0") as (process, address):
+        root = f"http://{address}/v1/projects/demo-p/databases/(default)/documents"
+        body = {"fields": {"n": {"integerValue": "1"}}}
+        requests.patch(f"{root}/c/d", json=body, timeout=TIMEOUT_S)
+        requests.get(f"{root}/c/none", timeout=TIMEOUT_S)
+        assert process.stdout is not None
+        lines = [process.stdout.readline().split(maxsplit=1)[1].strip() for _ in range(2)]
+    shown = [re.sub(r"\d+\.\d ms", "1.0 ms", line) for line in lines]
+    assert shown == [
+        "UpdateDocument     anonymous  c/*  no rules  1 write  1.0 ms  OK",
+        "GetDocument        anonymous  c/*  no rules  1 read  1.0 ms  NOT_FOUND  "
+        f'Document "{root.partition("/v1/")[2]}/c/none" not found.',
+    ]
 
 
 def test_rules_and_indexes_are_read_from_their_files(tmp_path: Path) -> None:
