@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 STAMPS := .stamps
 WORKERS ?= auto
 SECONDS ?= 600
+OPERATIONS ?= 50000
+KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format type fuzz bench conformance setup clean
+.PHONY: help verify test lint format type fuzz bench stress conformance setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +36,10 @@ fuzz: setup ## Look for crashes and disagreements of the rules engine (SECONDS=6
 
 bench: setup ## Measure speed: ratios and medians, never a pass or a fail
 	@$(BIN)/python -m benchmarks
+
+stress: setup ## Fail and kill servers under load (OPERATIONS=50000, KILLS=200)
+	@HARNESS_STRESS_OPERATIONS=$(OPERATIONS) HARNESS_STRESS_KILLS=$(KILLS) \
+		$(BIN)/python -m pytest -s tests/stress
 
 conformance: setup ## Run the published client's system tests on the embedded Firestore (ALL=1: skips too)
 	@$(BIN)/python -m tests.conformance.run $(if $(ALL),--all)

@@ -164,6 +164,20 @@ def test_debtors_are_reminded_on_schedule(live_household, firestore_admin, run_r
     assert feed(firestore_admin) == ["reminder"]
 
 
+def test_reminders_come_on_monday_mornings(
+    live_household, firestore_admin, scheduled_functions, emulator_clock
+):
+    """The reminder comes every Monday at nine in Berlin, in winter and in summer."""
+    emulator_clock.freeze("2030-03-24T00:00:00Z")
+    ran = scheduled_functions.advance(timedelta(weeks=2), only=["remindDebtors"])
+    assert [run.at for run in ran] == [
+        datetime(2030, 3, 25, 8, tzinfo=UTC),
+        datetime(2030, 4, 1, 7, tzinfo=UTC),
+    ]
+    entries = firestore_admin.collection("groups/home/activity").get()
+    assert sorted(entry.get("createdAt") for entry in entries) == [run.at for run in ran]
+
+
 def test_reminders_can_be_switched_off(live_household, firestore_admin, run_reminders):
     """Who switched reminders off gets none."""
     firestore_admin.document("users/bob").update({"remindersEnabled": False})

@@ -10,6 +10,11 @@ SMALL, LARGE = 40, 400
 
 
 def add_expenses(admin, start, end):
+    for first in range(start, end, 200):
+        add_batch(admin, first, min(end, first + 200))
+
+
+def add_batch(admin, start, end):
     batch = admin.batch()
     for index in range(start, end):
         batch.set(
@@ -50,6 +55,23 @@ def test_no_query_of_the_app_scans_what_it_does_not_return(
         with query_cost() as cost:
             found = run(firestore_as("alice"), use)
         assert cost.index_entries_scanned <= found + 1, f"{use.position}: {use}"
+
+
+def test_opening_a_group_grows_no_further_than_its_pages(
+    client_contract, firestore_as, firestore_admin, household, cost_growth, record_metric
+):
+    """However many expenses a group has, opening it reads full pages and no more."""
+    screen = [
+        use
+        for use in client_contract.queries
+        if use.segments[:2] == ("groups", "{groupId}") and use.run == "listen"
+    ]
+    growth = cost_growth(
+        "open a group",
+        seed=lambda start, end: add_expenses(firestore_admin, start, end),
+        run=lambda: [run(firestore_as("alice"), use) for use in screen],
+    )
+    record_metric("reads_to_open_a_group_of_1000_expenses", growth.costs[-1].reads)
 
 
 def test_settling_up_costs_the_same_in_an_old_group(

@@ -99,6 +99,65 @@ class RulesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SignOffSettings:
+    """`sign_off:` of harness.yaml: what a person's word is held to.
+
+    Attributes:
+        expire_on_change: Whether it ends when the back end changes.
+        require_signed_commits: Whether it counts only in a commit with a signature that git trusts.
+    """
+
+    expire_on_change: bool = False
+    require_signed_commits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one run of a scenario may cost at most; None: not limited.
+
+    Attributes:
+        reads: Billed document reads, those of rules among them.
+        growth: How its reads, writes and index entries may grow with the data: one of `GROWTH`.
+    """
+
+    reads: int | None = None
+    writes: int | None = None
+    deletes: int | None = None
+    index_entries: int | None = None
+    invocations: int | None = None
+    growth: str | None = None
+
+
+GROWTH = ("constant", "page", "result", "collection")
+"""From the slowest to the fastest growth that a budget can allow."""
+
+
+FIRESTORE_PROFILES = ("production", "emulator")
+"""Whom the embedded Firestore can answer like."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirestoreSettings:
+    """`firestore:` of harness.yaml: how the embedded Firestore answers.
+
+    Attributes:
+        profile: One of `FIRESTORE_PROFILES`.
+        indexes: Whether a query without its composite index fails; None: as the profile has it.
+    """
+
+    profile: str = FIRESTORE_PROFILES[0]
+    indexes: bool | None = None
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The same as arguments of the server."""
+        enforced = (
+            () if self.indexes is None else (f"--enforce-indexes={str(self.indexes).lower()}",)
+        )
+        return (f"--profile={self.profile}", *enforced)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """harness.yaml.
 
@@ -107,23 +166,31 @@ class Settings:
         checks_folder: `checks:`.
         project_id: The emulators' project.
         coverage_threshold: Percent of rules expressions, 0 to 100; None: not asked for.
-        budgets: Name -> billed reads, at most.
+        budgets: Name of a scenario -> what it may cost.
         flutter_folder: `flutter:`; None: look for a pubspec.yaml.
         personas: Name -> who it is.
         rules: What the security rules are held to.
+        firestore: How the embedded Firestore answers.
         access: `access:`, the file of the access matrix; harness.yaml itself where the matrix is
             written there; None: there is none. `harness/access/reader.py` says what is in it.
+        order: `off`, `warn` or `enforce`: what is made of the order of items.
+        gates: Names of items at which the work waits for a person, besides those that say PAUSE.
+        sign_off: What sign-offs are held to.
     """
 
     workflow_documents: tuple[str, ...] = ()
     checks_folder: str = "checks"
     project_id: str = DEFAULT_PROJECT_ID
     coverage_threshold: float | None = None
-    budgets: Mapping[str, int] = field(default_factory=dict)
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
     flutter_folder: str | None = None
     personas: Mapping[str, Persona] = field(default_factory=dict)
     rules: RulesSettings = field(default_factory=RulesSettings)
+    firestore: FirestoreSettings = field(default_factory=FirestoreSettings)
     access: str | None = None
+    order: str = "warn"
+    gates: tuple[str, ...] = ()
+    sign_off: SignOffSettings = field(default_factory=SignOffSettings)
 
     @property
     def has_inline_access(self) -> bool:
@@ -141,7 +208,13 @@ _SETTINGS_KEYS = (
     "personas",
     "rules",
     "access",
+    "firestore",
+    "traffic",
+    "order",
+    "gates",
+    "sign_off",
 )
+_ORDERS = ("off", "warn", "enforce")
 
 
 def parse_settings(source: SourceText) -> Settings:
@@ -169,7 +242,7 @@ def parse_settings(source: SourceText) -> Settings:
         )
     if "budgets" in entries:
         settings["budgets"] = {
-            name: reader.count(node, f"budgets.{name}")
+            name: _budget(reader, name, node)
             for name, node in reader.mapping(entries["budgets"], "budgets").items()
         }
     if "flutter" in entries:
@@ -181,10 +254,53 @@ def parse_settings(source: SourceText) -> Settings:
         }
     if "rules" in entries:
         settings["rules"] = _rules(reader, entries["rules"])
+    if "firestore" in entries:
+        settings["firestore"] = _firestore(reader, entries["firestore"])
     if "access" in entries:
         is_inline = isinstance(entries["access"], yaml.MappingNode)
         settings["access"] = HARNESS_YAML if is_inline else reader.path(entries["access"], "access")
+    if "order" in entries:
+        settings["order"] = reader.choice(entries["order"], "order", _ORDERS)
+    if "gates" in entries:
+        settings["gates"] = reader.strings(entries["gates"], "gates")
+    if "sign_off" in entries:
+        settings["sign_off"] = _sign_off(reader, entries["sign_off"])
     return Settings(**settings)
+
+
+def _sign_off(reader: YamlReader, node: Any) -> SignOffSettings:
+    """Read `{expire_on_change, require_signed_commits}`."""
+    names = ("expire_on_change", "require_signed_commits")
+    entries = reader.mapping(node, "sign_off", allowed=names)
+    return SignOffSettings(
+        **{name: reader.flag(value, f"sign_off.{name}") for name, value in entries.items()}
+    )
+
+
+_BUDGET_COUNTS = ("reads", "writes", "deletes", "index_entries", "invocations")
+
+
+def _budget(reader: YamlReader, name: str, node: Any) -> Budget:
+    """Read `{reads, writes, ..., growth}`, or a number, which is one of reads."""
+    where = f"budgets.{name}"
+    if not isinstance(node, yaml.MappingNode):
+        return Budget(reads=reader.count(node, where))
+    entries = reader.mapping(node, where, allowed=(*_BUDGET_COUNTS, "growth"))
+    counts = {
+        key: reader.count(entries[key], f"{where}.{key}")
+        for key in _BUDGET_COUNTS
+        if key in entries
+    }
+    growth = None
+    if "growth" in entries:
+        growth = reader.string(entries["growth"], f"{where}.growth")
+        if growth not in GROWTH:
+            raise reader.error(
+                entries["growth"],
+                f'"{growth}" is no way to grow',
+                f"write one of {', '.join(GROWTH)}",
+            )
+    return Budget(**counts, growth=growth)
 
 
 def _rules(reader: YamlReader, node: Any) -> RulesSettings:
@@ -200,6 +316,27 @@ def _rules(reader: YamlReader, node: Any) -> RulesSettings:
         if "off" in lint:
             settings["lint_off"] = reader.strings(lint["off"], "rules.lint.off")
     return RulesSettings(**settings)
+
+
+def _firestore(reader: YamlReader, node: Any) -> FirestoreSettings:
+    """Read `{profile, indexes}`."""
+    entries = reader.mapping(node, "firestore", allowed=("profile", "indexes"))
+    profile, indexes = FIRESTORE_PROFILES[0], None
+    if "profile" in entries:
+        profile = reader.string(entries["profile"], "firestore.profile")
+        if profile not in FIRESTORE_PROFILES:
+            raise reader.error(
+                entries["profile"],
+                f'there is no profile "{profile}"',
+                f"write one of {', '.join(FIRESTORE_PROFILES)}",
+            )
+    if "indexes" in entries:
+        indexes = reader.plain(entries["indexes"], "firestore.indexes")
+        if not isinstance(indexes, bool):
+            raise reader.error(
+                entries["indexes"], "firestore.indexes is neither on nor off", "write on or off"
+            )
+    return FirestoreSettings(profile, indexes)
 
 
 def _persona(reader: YamlReader, name: str, node: Any) -> Persona:

@@ -1,14 +1,13 @@
 """A project on disk: where it is, what it is made of, which workflow document it follows.
 
 The command line and the pytest plugin share it. What the files mean is decided in `config` and
-`workflow`; here they are only found, read, and digested.
+`workflow`, which of them a check depends on in `project_inputs`; here they are only found and read.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,6 @@ _SKIPPED_FOLDERS = frozenset(
 # harness.yaml.
 _MAX_WALK_FOLDERS = 2_000
 _MAX_WALK_DEPTH = 6
-_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,79 +157,19 @@ def load_template() -> WorkflowDocument:
     return load_workflow(Path(__file__).parent / "workflow" / "template.md")
 
 
-def input_digests(project: Project) -> dict[str, str]:
-    """Digest what the emulators run: firebase.json, rules, indexes, and each codebase of functions
-    as one.
-
-    Returns names relative to the project's folder, with SHA-256 in hex. A file that firebase.json
-    names and that is not there has no entry.
-    """
-    names = [FIREBASE_JSON]
-    for database in project.firebase.firestore:
-        names += [name for name in (database.rules, database.indexes) if name]
-    names += [bucket.rules for bucket in project.firebase.storage if bucket.rules]
-    digests = digests_of(project, (project.folder / name for name in names))
-    for codebase in project.firebase.functions:
-        source = project.folder / codebase.source
-        if source.is_dir():
-            digests[f"{project.relative(source)}/"] = _tree_digest(source)
-    return digests
-
-
-def check_digests(project: Project) -> dict[str, str]:
-    """Digest every file in the folder of checks."""
-    return digests_of(project, _files_below(project.checks_folder))
-
-
-def is_check_file(name: str) -> bool:
-    """Whether a file of the checks' folder holds checks; all others are shared by every check."""
-    # pytest's default patterns. In a project with others every item has all checks among its
-    # inputs, which errs towards stale.
-    base = name.rpartition("/")[2]
-    return base.endswith(".py") and (base.startswith("test_") or base.endswith("_test.py"))
-
-
-def digests_of(project: Project, paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file that is there, by its name relative to the project's
-    folder.
-    """
-    return {project.relative(path): _file_digest(path) for path in paths if path.is_file()}
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _tree_digest(folder: Path) -> str:
-    """Digest a folder's source: names and contents, without what a build or an installation leaves
-    there.
-    """
-    digest = hashlib.sha256()
-    is_typescript = (folder / "tsconfig.json").is_file()
-    for path in _files_below(folder):
-        name = path.relative_to(folder).as_posix()
-        if (is_typescript and name.startswith("lib/")) or path.suffix == ".log":
-            continue
-        digest.update(f"{len(name)}:{name}:{_file_digest(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """Yield a folder's files in a fixed order, leaving out hidden ones (but `.env`) and other
     people's folders.
     """
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _is_skipped(name))
+        folders[:] = sorted(name for name in folders if not is_skipped(name))
         yield from (
             Path(parent, name) for name in sorted(names) if name == ".env" or name[0] != "."
         )
 
 
-def _is_skipped(folder_name: str) -> bool:
+def is_skipped(folder_name: str) -> bool:
+    """Return whether a walk over a project leaves a folder out, by its name."""
     return folder_name.startswith(".") or folder_name in _SKIPPED_FOLDERS
 
 
@@ -243,7 +181,7 @@ def _discovered(folder: Path) -> tuple[Path, ...]:
     for seen, (parent, folders, names) in enumerate(os.walk(folder)):
         depth = len(Path(parent).relative_to(folder).parts)
         is_far = depth >= _MAX_WALK_DEPTH or seen >= _MAX_WALK_FOLDERS
-        folders[:] = [] if is_far else sorted(name for name in folders if not _is_skipped(name))
+        folders[:] = [] if is_far else sorted(name for name in folders if not is_skipped(name))
         found += [Path(parent, name) for name in names if _is_workflow_name(name)]
         if seen >= _MAX_WALK_FOLDERS:
             break

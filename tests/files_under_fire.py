@@ -13,7 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 import harness.files
-from harness.files import update_text_file
+from harness.files import update_text_file, update_workflow
+from harness.workflow.edit import set_ticks
 
 OLD = "- [ ] old\n" * 20_000
 NEW = "- [x] new\n" * 20_000
@@ -106,6 +107,29 @@ def append_together(path: Path, writers: int, lines: int) -> dict[str, object]:
                 path, lambda source, n=number: f"{source.text}{writer} {n}\n", lock_timeout_s=60
             )
 
+    ends = _together(writers, work)
+    return {"ends": ends, "lines": len(set(path.read_text().splitlines()))}
+
+
+def tick_together(path: Path, writers: int, boxes: int) -> dict[str, object]:
+    """Each writer ticks and unticks boxes of its own, one at a time."""
+    text = "# T\r\n\tä | not | a box [ ]\n" + "".join(
+        f"- [ ] writer {writer} box {box}\n" for writer in range(writers) for box in range(boxes)
+    )
+    path.write_bytes(text.encode())
+
+    def work(writer: int) -> None:
+        for box in range(boxes):
+            for is_ticked in (True, False, True) if box % 2 else (True,):
+                wanted = {f"t/writer-{writer}-box-{box}": is_ticked}
+                update_workflow(path, lambda read, w=wanted: set_ticks(read, w), lock_timeout_s=60)
+
+    ends = _together(writers, work)
+    ticked = text.replace("- [ ] writer", "- [x] writer")
+    return {"ends": ends, "all_ticked": path.read_bytes() == ticked.encode()}
+
+
+def _together(writers: int, work) -> list[int]:
     pids = []
     for writer in range(writers):
         pid = os.fork()
@@ -113,8 +137,7 @@ def append_together(path: Path, writers: int, lines: int) -> dict[str, object]:
             work(writer)
             os._exit(0)
         pids.append(pid)
-    ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-    return {"ends": ends, "lines": len(set(path.read_text().splitlines()))}
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 
 
 if __name__ == "__main__":
@@ -123,5 +146,6 @@ if __name__ == "__main__":
         "lines": lambda: kill_at_every_line(target),
         "random": lambda: kill_at_random(target, rounds=40, seed=20),
         "together": lambda: append_together(target, writers=4, lines=10),
+        "ticks": lambda: tick_together(target, writers=8, boxes=6),
     }[sys.argv[1]]()
     print(json.dumps(result))  # noqa: T201

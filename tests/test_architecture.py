@@ -20,8 +20,10 @@ LEVELS = {
     "firestore": 1,
     "rules": 1,
     "flutter": 1,
+    "billing": 1,
     "backend": 2,
     "reports": 2,
+    "seeds": 2.2,  # data of databases as YAML
     "access": 2.3,  # the access matrix: the backend in process, without a shell
     "review": 2.6,  # of rulesets: neighbours, diff, mutants
     "yaml_settings": 0,
@@ -29,9 +31,11 @@ LEVELS = {
     "project_rules": 3.6,
     "recordings": 3.7,
     "rules_coverage": 3.7,
+    "costs": 3.7,
     "access_table": 3.7,  # above `project`, whose files it reads
     "project": 3.5,  # above `files`, which it reads with; below the entrances
     "flutter_project": 3,
+    "project_inputs": 3.8,  # above `access_table`, whose files are inputs
     "server": 4,
     "emulators": 4,
     "mutation": 4.5,  # runs checks against mutants, on an emulator of its own

@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.config import (
+    Budget,
     EmulatorAddress,
     FirebaseConfig,
     FirestoreDatabase,
+    FirestoreSettings,
     FunctionsCodebase,
     Persona,
     RulesSettings,
@@ -134,7 +136,8 @@ workflow: [workflow/backend-workflow.md, ../docs/second.md]
 checks: tests/checks
 project_id: demo-shop
 coverage_threshold: 87.5
-budgets: {feed: 21, profile: 1}
+budgets: {feed: 21, profile: {reads: 1, writes: 2, growth: page}}
+firestore: {profile: emulator, indexes: on}
 flutter: ../app
 personas:
   alice:
@@ -148,7 +151,8 @@ rules: {coverage: 90, mutation_score: 85.5, lint: {off: [list-reads-documents]}}
         checks_folder="tests/checks",
         project_id="demo-shop",
         coverage_threshold=87.5,
-        budgets={"feed": 21, "profile": 1},
+        budgets={"feed": Budget(reads=21), "profile": Budget(reads=1, writes=2, growth="page")},
+        firestore=FirestoreSettings("emulator", indexes=True),
         flutter_folder="../app",
         personas={
             "alice": Persona("alice"),
@@ -195,8 +199,13 @@ def test_one_workflow_document_needs_no_list():
         ("rules: {coverage: 101}", 1, 19, "not a percentage"),
         ("rules: {mutants: 1}", 1, 9, "is not a key of rules"),
         ("rules: {lint: {off: one}}", 1, 21, "is not a list"),
-        ("budgets: {a: -1}", 1, 14, "not a number of reads"),
-        ("budgets: {a: true}", 1, 14, "not a number of reads"),
+        ("budgets: {a: -1}", 1, 14, "not a whole number"),
+        ("budgets: {a: true}", 1, 14, "not a whole number"),
+        ("firestore: {profile: jar}", 1, 22, 'there is no profile "jar"'),
+        ("firestore: {indexes: 1}", 1, 22, "neither on nor off"),
+        ("firestore: {index: on}", 1, 13, 'did you mean "indexes"'),
+        ("budgets: {a: {read: 1}}", 1, 15, 'did you mean "reads"'),
+        ("budgets: {a: {growth: fast}}", 1, 23, '"fast" is no way to grow'),
         ("budgets: [1]", 1, 10, "budgets is not a mapping"),
         ("personas: {a: {claims: 1}}", 1, 24, "claims is not a mapping"),
         ("personas: {a: {claims: {d: 2024-01-01}}}", 1, 28, "would be a timestamp"),
@@ -213,7 +222,7 @@ def test_one_workflow_document_needs_no_list():
         ("checks: a\n---\nchecks: b", 2, 1, "second document"),
         ("budgets: " + "[" * 40, 1, 39, "nested more than 30"),
         ("budgets: {a: " + "9" * 5000 + "}", 1, 14, "cannot be read as a value"),
-        ("#" * 300_000, 1, 1, "too many for settings"),
+        ("#" * 300_000, 1, 1, "characters are too many"),
     ],
 )  # fmt: skip
 def test_settings_that_do_not_fit_are_refused_with_their_place(text, line, column, words):

@@ -256,3 +256,8 @@ def test_a_process_killed_at_random_moments_leaves_the_old_file_or_the_new_one(t
 def test_processes_that_update_together_lose_nothing(tmp_path):
     result = under_fire("together", tmp_path / "a.md")
     assert result == {"ends": [0] * 4, "lines": 40}
+
+
+def test_processes_that_tick_together_lose_no_tick_and_touch_nothing_else(tmp_path):
+    result = under_fire("ticks", tmp_path / "a.md")
+    assert result == {"ends": [0] * 8, "all_ticked": True}

@@ -1,4 +1,4 @@
-"""A project on disk: found, read, digested."""
+"""A project on disk: found and read."""
 
 from pathlib import Path
 
@@ -6,10 +6,7 @@ import pytest
 
 from harness.errors import ConfigError, WorkflowError
 from harness.project import (
-    check_digests,
     find_project_folder,
-    input_digests,
-    is_check_file,
     load_project,
     load_template,
     one_workflow_path,
@@ -48,73 +45,6 @@ def test_a_folder_without_a_project_is_an_error(tmp_path: Path) -> None:
         find_project_folder(tmp_path)
     with pytest.raises(ConfigError, match="there is no folder"):
         find_project_folder(tmp_path / "none")
-
-
-def test_inputs_are_what_the_emulators_run(folder: Path) -> None:
-    # firestore.indexes.json is named and not there.
-    assert set(input_digests(load_project(folder))) == {
-        "firebase.json",
-        "firestore.rules",
-        "storage.rules",
-        "functions/",
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [
-        ("functions/src/deep.js", True),
-        ("functions/.env", True),
-        ("functions/node_modules/x/index.js", False),
-        ("functions/.git/HEAD", False),
-        ("functions/firebase-debug.log", False),
-    ],
-)
-def test_a_codebase_is_digested_without_what_is_installed_or_left_behind(
-    folder: Path, name: str, changes: bool
-) -> None:
-    before = input_digests(load_project(folder))["functions/"]
-    write(folder, name, "y")
-    assert (input_digests(load_project(folder))["functions/"] != before) is changes
-
-
-def test_what_typescript_builds_is_no_source(folder: Path) -> None:
-    write(folder, "functions/tsconfig.json", "{}")
-    before = input_digests(load_project(folder))["functions/"]
-    write(folder, "functions/lib/index.js", "built")
-    assert input_digests(load_project(folder))["functions/"] == before
-
-
-def test_the_name_of_a_source_file_counts(folder: Path) -> None:
-    before = input_digests(load_project(folder))["functions/"]
-    (folder / "functions/index.js").rename(folder / "functions/other.js")
-    assert input_digests(load_project(folder))["functions/"] != before
-
-
-def test_every_file_of_the_checks_is_digested_but_what_python_leaves_there(folder: Path) -> None:
-    for name in ("conftest.py", "deep/test_b.py", "matrix.yaml", "__pycache__/x.pyc", ".hidden"):
-        write(folder, f"checks/{name}")
-    assert set(check_digests(load_project(folder))) == {
-        "checks/test_a.py",
-        "checks/conftest.py",
-        "checks/deep/test_b.py",
-        "checks/matrix.yaml",
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "holds_checks"),
-    [
-        ("checks/test_a.py", True),
-        ("checks/deep/a_test.py", True),
-        ("checks/conftest.py", False),
-        ("checks/helpers.py", False),
-        ("checks/test_data.yaml", False),
-        ("test_folder/helpers.py", False),
-    ],
-)
-def test_what_is_not_a_file_of_checks_is_shared_by_all(name: str, holds_checks: bool) -> None:
-    assert is_check_file(name) is holds_checks
 
 
 def test_the_document_that_is_named_goes_before_settings_and_search(folder: Path) -> None:

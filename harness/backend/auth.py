@@ -34,13 +34,18 @@ class Caller:
         kind: What the rules make of it.
         uid: The user's id; None for the others.
         claims: The token's claims; empty for the others.
-        label: What the client calls itself in the `x-harness-caller` header; only for the meter.
+        label: What the client calls itself in the `x-harness-caller` header; only for the meter,
+            as are the next two.
+        function: The function in whose process the client runs.
+        source: The line that asked, `file:line`, as the client says in `x-harness-source`.
     """
 
     kind: CallerKind
     uid: str | None = None
     claims: Mapping[str, Any] | None = None
     label: str | None = None
+    function: str | None = None
+    source: str | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -59,9 +64,16 @@ ANONYMOUS = Caller(CallerKind.ANONYMOUS)
 INVALID_TOKEN = "invalid jwt"
 
 
-def classify_authorization(header: str | None, label: str | None = None) -> Caller:
+def classify_authorization(
+    header: str | None,
+    label: str | None = None,
+    function: str | None = None,
+    source: str | None = None,
+) -> Caller:
     """Return the caller that an Authorization header stands for.
 
+    Args:
+        label: What else is known of the caller, as are `function` and `source`: see `Caller`.
     Raises:
         StatusError: INVALID_ARGUMENT for a bearer token that is no JWT, UNKNOWN for any other
             scheme.
@@ -79,9 +91,9 @@ def classify_authorization(header: str | None, label: str | None = None) -> Call
         )
     else:
         raise StatusError(StatusCode.UNKNOWN, "")
-    if label is None:
+    if label is None and function is None and source is None:
         return caller
-    return Caller(caller.kind, caller.uid, caller.claims, label)
+    return Caller(caller.kind, caller.uid, caller.claims, label, function, source)
 
 
 @lru_cache(maxsize=1024)

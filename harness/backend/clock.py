@@ -93,7 +93,7 @@ def parse_moment(text: Any) -> int:
 def moment_text(micros: int) -> str:
     """Return a time in UTC: `2030-01-31T12:00:00.000000Z`."""
     moment = _EPOCH + timedelta(microseconds=micros)
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_seconds(value: Any) -> int:

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from harness.firestore.documents import CommitResult, DocumentSnapshot
-from harness.firestore.paths import ResourcePath
-from harness.firestore.values import Timestamp
+from harness.firestore.paths import FieldPath, ResourcePath
+from harness.firestore.values import MISSING, Fields, Missing, Timestamp, identical
 
 
 class EventKind(StrEnum):
@@ -41,6 +41,7 @@ class Trigger:
         is_cloud_event: Second generation: binary CloudEvents; else the first generation's JSON.
         pattern: Of the document's path, below `documents`.
         with_auth: Whether the event says who wrote.
+        retries: Whether an event that the function failed on is to be sent again.
     """
 
     key: str
@@ -52,6 +53,23 @@ class Trigger:
     pattern: str
     with_auth: bool
     matcher: re.Pattern[str]
+    retries: bool = False
+
+    @property
+    def function(self) -> str:
+        """Return the function's region and name: `us-central1-onUser`."""
+        return self._generation[1]
+
+    @property
+    def generation(self) -> int:
+        """Return how often functions had been loaded anew when it was registered."""
+        return int(self._generation[2] or 0)
+
+    @property
+    def _generation(self) -> re.Match[str]:
+        match = _KEY.fullmatch(self.key)
+        assert match is not None
+        return match
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +83,10 @@ class DocumentEvent:
     after: DocumentSnapshot | None
     time: Timestamp
 
+
+# Region, name, and the generation of the emulator's triggers: `us-central1-onUser-0`.
+# Source: firebase-tools 15, functionsEmulator.ts, getTriggerKey.
+_KEY = re.compile(r"(.*?)(?:-(\d{1,9}))?", re.DOTALL)
 
 _V1_TYPES = {
     "create": EventKind.CREATED,
@@ -178,7 +200,14 @@ class TriggerRegistry:
         return len(self._triggers)
 
     def add(self, trigger: Trigger) -> None:
-        """Register a trigger, in place of one with its key."""
+        """Register a trigger, in place of one with its key, and of what was registered for the
+        same function before functions were loaded anew: those keys answer no more.
+        """
+        for key, other in tuple(self._triggers.items()):
+            if (other.project, other.function) == (trigger.project, trigger.function) and (
+                other.generation < trigger.generation
+            ):
+                del self._triggers[key]
         self._triggers[trigger.project, trigger.key] = trigger
 
     def remove(self, project: str, key: str) -> bool:
@@ -197,6 +226,22 @@ class TriggerRegistry:
             if trigger.project == project and trigger.database == database
         ]
         return list(_events(watching, commit)) if watching else []
+
+
+def changed_fields(before: Fields, after: Fields) -> list[FieldPath]:
+    """Return the paths of the fields that two states of a document differ in, maps gone into, in
+    the order of their names.
+    """
+    return [FieldPath(path) for path in _changed(before, after)]
+
+
+def _changed(before: Fields, after: Fields) -> Iterator[tuple[str, ...]]:
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name, MISSING), after.get(name, MISSING)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from ((name, *path) for path in _changed(old, new))
+        elif isinstance(old, Missing) or isinstance(new, Missing) or not identical(old, new):
+            yield (name,)
 
 
 def _events(triggers: Iterable[Trigger], commit: CommitResult) -> Iterator[DocumentEvent]:

@@ -8,13 +8,16 @@ this module adds up.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.backend.auth import Caller
 from harness.errors import StatusCode
 from harness.firestore.cost import Cost
+from harness.firestore.documents import DocumentChange
+from harness.firestore.index_definitions import IndexDefinitions
+from harness.firestore.index_entries import stored_bytes
 from harness.firestore.paths import ResourcePath
 from harness.firestore.query import (
     Aggregation,
@@ -29,10 +32,26 @@ from harness.firestore.query import (
 LOG_SIZE = 10_000
 """Requests kept for each database."""
 
+MAX_CHANGES_KEPT = 20_000
+"""Documents, before and after their change, that the log of one database keeps alive. Older records
+no longer say by how much storage grew."""
+
+_AUTOMATIC = IndexDefinitions()
+
+MAX_DOCUMENTS_SHOWN = 500
+"""Of one request: a batch that names more is shown in part."""
+
 
 @dataclass(slots=True)
 class Tally:
-    """Billed operations and what explains them. `rules_reads` are not among the `reads`."""
+    """Billed operations and what explains them.
+
+    Attributes:
+        rules_reads: Not among the `reads`.
+        documents_skipped: Of the reads, those that an offset passed over.
+        writes_without_change: Of the writes, those that left the document as it was.
+        egress_bytes: Serialized answers; none for a request that was refused.
+    """
 
     reads: int = 0
     writes: int = 0
@@ -42,6 +61,9 @@ class Tally:
     index_entries_billed: int = 0
     minimum_charges: int = 0
     documents_returned: int = 0
+    documents_skipped: int = 0
+    writes_without_change: int = 0
+    egress_bytes: int = 0
 
     def add_cost(self, cost: Cost) -> None:
         """Add what an operation costs."""
@@ -63,6 +85,9 @@ class Tally:
         self.index_entries_billed += other.index_entries_billed
         self.minimum_charges += other.minimum_charges
         self.documents_returned += other.documents_returned
+        self.documents_skipped += other.documents_skipped
+        self.writes_without_change += other.writes_without_change
+        self.egress_bytes += other.egress_bytes
 
     def to_json(self) -> dict[str, int]:
         """Return the counts by their names in camel case."""
@@ -76,6 +101,9 @@ class Tally:
             "indexEntriesBilled": self.index_entries_billed,
             "minimumCharges": self.minimum_charges,
             "documentsReturned": self.documents_returned,
+            "documentsSkipped": self.documents_skipped,
+            "writesWithoutChange": self.writes_without_change,
+            "egressBytes": self.egress_bytes,
         }
 
 
@@ -120,11 +148,15 @@ class RequestRecord:
         caller: Who asked.
         started: When it was received, in microseconds since the epoch.
         collection: What it touched, ids replaced: `users/*/tasks`. Several are joined by a comma.
+        paths: The documents that it names one by one.
+        changes: What its writes have changed.
         query: The shape of a query, operands replaced by `?`.
+        limit: Of a query, if it has one.
         plan: The indexes it used, as query explain prints them.
         attempt: Which attempt of a transaction, from 1; 0 outside of one.
         target: The listener's target id; None for all else.
         fault: What an injected fault has made of it; None: none has.
+        totals: Where the log has added it; answers leave after that.
     """
 
     rpc: str
@@ -132,7 +164,10 @@ class RequestRecord:
     started: int
     sequence: int = 0
     collection: str = ""
+    paths: Sequence[ResourcePath] = ()
+    changes: Sequence[DocumentChange] = ()
     query: str | None = None
+    limit: int | None = None
     plan: tuple[str, ...] = ()
     missing_index: dict[str, Any] | None = None
     verdicts: list[RuleVerdict] = field(default_factory=list)
@@ -143,13 +178,33 @@ class RequestRecord:
     message: str = ""
     fault: str | None = None
     latency_ms: float = 0.0
+    totals: Tally | None = None
 
-    def touch(self, paths: Iterable[ResourcePath]) -> None:
+    def sent(self, size_bytes: int) -> None:
+        """Note that so many bytes of the answer have left."""
+        self.tally.egress_bytes += size_bytes
+        if self.totals is not None:
+            self.totals.egress_bytes += size_bytes
+
+    def touch(self, paths: Sequence[ResourcePath]) -> None:
         """Note which documents or collections the request names."""
+        self.paths = paths
         self.collection = ", ".join(dict.fromkeys(map(collection_pattern, paths)))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as the admin route prints it; what does not apply is left out."""
+    def stored_bytes(self, definitions: IndexDefinitions) -> int:
+        """Return by how much storage grew, index entries included; less than 0 if it shrank."""
+        return sum(
+            (stored_bytes(change.path, change.after.fields, definitions) if change.after else 0)
+            - (stored_bytes(change.path, change.before.fields, definitions) if change.before else 0)
+            for change in self.changes
+        )
+
+    def to_json(self, definitions: IndexDefinitions = _AUTOMATIC) -> dict[str, Any]:
+        """Return the record as the admin route prints it; what does not apply is left out.
+
+        Args:
+            definitions: The indexes that what was written has entries in.
+        """
         record: dict[str, Any] = {
             "sequence": self.sequence,
             "rpc": self.rpc,
@@ -162,11 +217,21 @@ class RequestRecord:
         }
         if self.caller.label is not None:
             record["label"] = self.caller.label
+        if self.caller.function is not None:
+            record["function"] = self.caller.function
+        if self.caller.source is not None:
+            record["source"] = self.caller.source
         if self.message:
             record["message"] = self.message
+        if self.paths:
+            record["documents"] = list(self.paths[:MAX_DOCUMENTS_SHOWN])
+        if self.changes:
+            record["storedBytes"] = self.stored_bytes(definitions)
         if self.query is not None:
             record["query"] = self.query
             record["plan"] = list(self.plan)
+        if self.limit is not None:
+            record["limit"] = self.limit
         if self.missing_index is not None:
             record["missingIndex"] = self.missing_index
         if self.verdicts:
@@ -185,6 +250,8 @@ class RequestLog:
 
     def __init__(self, size: int = LOG_SIZE) -> None:
         self._records: deque[RequestRecord] = deque(maxlen=size)
+        self._with_changes: deque[RequestRecord] = deque()
+        self._changes_kept = 0
         self._last = 0
         self._totals: dict[tuple[str, str | None], tuple[Tally, list[int]]] = {}
         self.listener: Callable[[RequestRecord], None] | None = None
@@ -201,7 +268,17 @@ class RequestLog:
         self._records.append(record)
         if self.listener is not None:
             self.listener(record)
-        _add_to_totals(self._totals, record)
+        if record.changes:
+            self._keep_changes(record)
+        record.totals = _add_to_totals(self._totals, record)
+
+    def _keep_changes(self, record: RequestRecord) -> None:
+        self._with_changes.append(record)
+        self._changes_kept += len(record.changes)
+        while self._changes_kept > MAX_CHANGES_KEPT and len(self._with_changes) > 1:
+            oldest = self._with_changes.popleft()
+            self._changes_kept -= len(oldest.changes)
+            oldest.changes = ()
 
     def since(self, sequence: int) -> list[RequestRecord]:
         """Return what came after a sequence number, oldest first, as far as the log reaches."""
@@ -252,13 +329,14 @@ class RequestLog:
 
 def _add_to_totals(
     totals: dict[tuple[str, str | None], tuple[Tally, list[int]]], record: RequestRecord
-) -> None:
+) -> Tally:
     key = (record.caller.name, record.caller.label)
     entry = totals.get(key)
     if entry is None:
         entry = totals[key] = (Tally(), [0])
     entry[0].add(record.tally)
     entry[1][0] += 1
+    return entry[0]
 
 
 def collection_pattern(path: ResourcePath) -> str:

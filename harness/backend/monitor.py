@@ -4,9 +4,9 @@ While requests come in, only references are kept, to records that never change; 
 into words, with what each allow statement gave, when somebody looks. How the words travel is
 `server/request_monitor.py`'s.
 
-Source: observed: emulator 1.22.0, published recordings of its `/requests` socket; firebase-tools-ui,
-    components/Firestore/Requests. There a decision is shown once more for the emulator's first
-    pass, without the document; here is no such pass.
+Source: observed: emulator 1.22.0, published recordings of its `/requests` socket;
+    firebase-tools-ui, components/Firestore/Requests. There a decision is shown once more for the
+    emulator's first pass, without the document; here is no such pass.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from harness.errors import StatusError
 from harness.firestore.documents import DocumentSnapshot, Write, WriteResult
 from harness.firestore.paths import FieldPath, ResourcePath
 from harness.firestore.query import Aggregation, StructuredQuery
+from harness.firestore.transactions import Concurrency
 from harness.firestore.values import Timestamp, Value
 
 
@@ -22,6 +23,7 @@ class TransactionOptions:
     read_only: bool = False
     read_time: Timestamp | None = None
     retry: bytes | None = None
+    concurrency: Concurrency = Concurrency.PESSIMISTIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ transaction has ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,7 +47,9 @@ from harness.errors import StatusCode, StatusError
 from harness.firestore.cost import Cost
 from harness.firestore.documents import (
     CommitResult,
+    DocumentChange,
     DocumentSnapshot,
+    Write,
     WriteKind,
     WriteResult,
 )
@@ -58,6 +61,7 @@ from harness.firestore.missing_index import MissingIndex
 from harness.firestore.partition import PartitionPage
 from harness.firestore.paths import DatabaseName, FieldPath, ResourcePath
 from harness.firestore.planner import QueryPlan
+from harness.firestore.profile import PRODUCTION, Profile
 from harness.firestore.query import Aggregation, StructuredQuery
 from harness.firestore.query_checks import validate_query
 from harness.firestore.store import Database, PreparedCommit
@@ -71,11 +75,11 @@ BATCH_NEEDS_ADMIN = "Batch writes require admin authentication."
 
 
 class LockWait(Exception):
-    """The operation has to wait for these transactions; nothing has been done yet."""
+    """The operation has to wait for other transactions; nothing has been done yet.
 
-    def __init__(self, blockers: frozenset[bytes]) -> None:
-        super().__init__(f"waits for {len(blockers)} transactions")
-        self.blockers = blockers
+    Whoever calls it again does so with the same `record`, and in the end has
+    `TransactionManager.leave(record)` take it out of the line.
+    """
 
 
 @dataclass(slots=True)
@@ -100,12 +104,14 @@ class Backend:
     Args:
         definitions: Indexes of a project that has not been given its own.
         ruleset: Rules of a project that has not been given its own; None allows everything.
+        profile: Whom databases answer like, indexes aside.
         monitor: Who is told of each decision of the rules; None: nobody.
     """
 
     definitions: IndexDefinitions
     ruleset: CompiledRuleset | None = None
     enforce_indexes: bool = True
+    profile: Profile = PRODUCTION
     monitor: EvaluationMonitor | None = None
     projects: dict[str, Project] = field(default_factory=dict)
     databases: dict[DatabaseName, DatabaseService] = field(default_factory=dict)
@@ -122,7 +128,9 @@ class Backend:
         """Return a database, making it when it is asked for first."""
         service = self.databases.get(name)
         if service is None:
-            service = DatabaseService(name, self.project(name.project), self.enforce_indexes)
+            service = DatabaseService(
+                name, self.project(name.project), self.enforce_indexes, self.profile
+            )
             self.databases[name] = service
         return service
 
@@ -143,11 +151,18 @@ class Backend:
 class DatabaseService:
     """The operations of one database."""
 
-    def __init__(self, name: DatabaseName, project: Project, enforce_indexes: bool) -> None:
+    def __init__(
+        self,
+        name: DatabaseName,
+        project: Project,
+        enforce_indexes: bool,
+        profile: Profile = PRODUCTION,
+    ) -> None:
         self.name = name
         self.project = project
+        self.profile = profile
         self.store = Database(name)
-        self.engine = QueryEngine(self.store, project.definitions, enforce_indexes)
+        self.engine = QueryEngine(self.store, project.definitions, enforce_indexes, profile)
         self.transactions = TransactionManager(self.store)
         self.log = RequestLog()
         self.snapshots: dict[str, Mapping[ResourcePath, DocumentSnapshot]] = {}
@@ -155,12 +170,25 @@ class DatabaseService:
     # --- reads ------------------------------------------------------------------------------------
 
     def get_documents(
-        self, request: GetDocuments, caller: Caller, now: Timestamp, record: RequestRecord
+        self,
+        request: GetDocuments,
+        caller: Caller,
+        now: Timestamp,
+        record: RequestRecord,
+        *,
+        give_up: bool = True,
     ) -> DocumentsReply:
-        """Read documents by name, each distinct name once."""
+        """Read documents by name, each distinct name once.
+
+        Args:
+            give_up: Read at once, also in a transaction that should let others write first.
+        Raises:
+            LockWait: It is such a transaction.
+            StatusError: The request is refused.
+        """
         paths = tuple(dict.fromkeys(request.paths))
         record.touch(paths)
-        began, transaction, at = self._begin_read(request.consistency, now, record)
+        began, transaction, at = self._begin_read(request.consistency, now, record, give_up, paths)
         judge = self._judge(caller, now, record, several=len(paths) > 1)
         found = [(path, self.store.get(path, at)) for path in paths]
         if judge is not None:
@@ -173,9 +201,18 @@ class DatabaseService:
         return DocumentsReply(tuple(documents), at or self.store.strong_read_time(now), began)
 
     def list_documents(
-        self, request: ListDocuments, caller: Caller, now: Timestamp, record: RequestRecord
+        self,
+        request: ListDocuments,
+        caller: Caller,
+        now: Timestamp,
+        record: RequestRecord,
+        *,
+        give_up: bool = True,
     ) -> ListDocumentsReply:
-        """Read one page of a collection, or of all collections below a document."""
+        """Read one page of a collection, or of all collections below a document.
+
+        `give_up` and what is raised are those of `get_documents`.
+        """
         if request.page_size < 0:
             raise _invalid("Page size must be nonnegative.")
         if request.show_missing and request.collection_id is not None and not caller.is_admin:
@@ -184,7 +221,9 @@ class DatabaseService:
             request.parent, request.collection_id, order_by=parse_order_by(request.order_by)
         )
         record.collection = query_collection(query)
-        _, transaction, at = self._begin_read(request.consistency, now, record)
+        _, transaction, at = self._begin_read(
+            request.consistency, now, record, give_up, query=query
+        )
         judge = self._judge(caller, now, record)
         if judge is not None:
             judge.decide_list(query)
@@ -198,7 +237,9 @@ class DatabaseService:
             at=at,
         )
         if transaction is not None:
-            self.transactions.record_query(transaction, request.collection_id)
+            # Which documents are missing depends on what lies below them, wherever that is.
+            whole = StructuredQuery(request.parent, request.collection_id)
+            self.transactions.record_query(transaction, None if request.show_missing else whole)
         record.tally.add_cost(page.cost)
         record.tally.documents_returned += len(page.documents)
         documents = tuple(
@@ -211,6 +252,11 @@ class DatabaseService:
     ) -> PartitionPage:
         """Find cursors that split a collection group; rules judge it as the query it splits."""
         record.collection = query_collection(request.query)
+        if not self.profile.partitions:
+            raise StatusError(
+                StatusCode.UNIMPLEMENTED,
+                "Method google.firestore.v1.Firestore/PartitionQuery is unimplemented",
+            )
         at = self._check_read_time(request.read_time, now)
         judge = self._judge(caller, now, record)
         if judge is not None:
@@ -247,17 +293,30 @@ class DatabaseService:
         return ListCollectionIdsReply(tuple(ids), token)
 
     def run_query(
-        self, request: RunQuery, caller: Caller, now: Timestamp, record: RequestRecord
+        self,
+        request: RunQuery,
+        caller: Caller,
+        now: Timestamp,
+        record: RequestRecord,
+        *,
+        give_up: bool = True,
     ) -> QueryReply:
-        """Run a query: first valid, then allowed, then served by an index."""
+        """Run a query: first valid, then allowed, then served by an index.
+
+        `give_up` and what is raised are those of `get_documents`.
+        """
         query = request.query
         record.collection, record.query = query_collection(query), query_shape(query)
-        validate_query(query)
-        began, transaction, at = self._begin_read(request.consistency, now, record)
+        record.limit = query.limit
+        validate_query(query, self.profile)
+        began, transaction, at = self._begin_read(
+            request.consistency, now, record, give_up, query=query
+        )
         judge = self._judge(caller, now, record)
         if judge is not None:
             judge.decide_list(query)
-        if request.explain is False:
+        wants_explain = request.explain if self.profile.explains else None
+        if wants_explain is False:
             summary = self._explained(record, query)
             read_time = at or self.store.strong_read_time(now)
             return QueryReply((), 0, read_time, began, ExplainMetrics(summary))
@@ -267,26 +326,39 @@ class DatabaseService:
             self.note_missing_index(error, record, query)
             raise
         if transaction is not None:
-            self.transactions.record_query(transaction, query.collection_id)
+            self.transactions.record_query(transaction, query)
         self._meter_query(record, result.plan, result.cost)
         record.tally.documents_returned += len(result.documents)
-        explain = _explain(result.explain()) if request.explain else None
+        record.tally.documents_skipped += result.skipped
+        explain = _explain(result.explain()) if wants_explain else None
         read_time = at or self.store.strong_read_time(now)
         return QueryReply(result.documents, result.skipped, read_time, began, explain)
 
     def run_aggregation(
-        self, request: RunAggregation, caller: Caller, now: Timestamp, record: RequestRecord
+        self,
+        request: RunAggregation,
+        caller: Caller,
+        now: Timestamp,
+        record: RequestRecord,
+        *,
+        give_up: bool = True,
     ) -> AggregationReply:
-        """Aggregate over a query's results; the rules judge it as the query itself."""
+        """Aggregate over a query's results; the rules judge it as the query itself.
+
+        `give_up` and what is raised are those of `get_documents`.
+        """
         query = request.query
         record.collection = query_collection(query)
         record.query = query_shape(query, request.aggregations)
-        validate_query(query)
-        began, transaction, at = self._begin_read(request.consistency, now, record)
+        validate_query(query, self.profile)
+        began, transaction, at = self._begin_read(
+            request.consistency, now, record, give_up, query=query
+        )
         judge = self._judge(caller, now, record)
         if judge is not None:
             judge.decide_list(query)
-        if request.explain is False:
+        wants_explain = request.explain if self.profile.explains else None
+        if wants_explain is False:
             summary = self._explained(record, query, request.aggregations)
             read_time = at or self.store.strong_read_time(now)
             return AggregationReply(None, read_time, began, ExplainMetrics(summary))
@@ -296,9 +368,9 @@ class DatabaseService:
             self.note_missing_index(error, record, query, request.aggregations)
             raise
         if transaction is not None:
-            self.transactions.record_query(transaction, query.collection_id)
+            self.transactions.record_query(transaction, query)
         self._meter_query(record, result.plan, result.cost)
-        explain = _explain(result.explain()) if request.explain else None
+        explain = _explain(result.explain()) if wants_explain else None
         read_time = at or self.store.strong_read_time(now)
         return AggregationReply(result.values, read_time, began, explain)
 
@@ -332,7 +404,11 @@ class DatabaseService:
             )
         prepared = self.store.prepare(request.writes, now)
         try:
-            self._wait_for_locks(paths, request.transaction or None, now, give_up)
+            self._wait_for_locks(
+                prepared.changes, request.transaction or None, now, record, give_up
+            )
+            if transaction is not None and request.writes:
+                self.transactions.check_unchanged(transaction)
             # Rules compare server timestamps with request.time: they must be the same moment.
             judge = self._judge(caller, prepared.request_time, record, prepared)
             if judge is not None:
@@ -344,11 +420,7 @@ class DatabaseService:
             raise
         if transaction is not None:
             self.transactions.finish(transaction.id)
-        for write in request.writes:
-            if write.kind is WriteKind.UPDATE:
-                record.tally.writes += 1
-            elif write.kind is WriteKind.DELETE:
-                record.tally.deletes += 1
+        self._meter_writes(record, request.writes, result)
         return result
 
     def batch_write(
@@ -368,21 +440,27 @@ class DatabaseService:
         if not caller.is_admin:
             raise StatusError(StatusCode.PERMISSION_DENIED, BATCH_NEEDS_ADMIN)
         if not give_up:
-            self._wait_for_locks(paths, None, now, give_up=False)
+            self._wait_for_locks(self._changes_of_batch(request, now), None, now, record, False)
         outcomes: list[WriteResult | StatusError] = []
         for write in request.writes:
             try:
-                self._wait_for_locks([write.path], None, now, give_up=True)
-                result = self.store.commit(self.store.prepare([write], now))
+                prepared = self.store.prepare([write], now)
+                self._wait_for_locks(prepared.changes, None, now, record, give_up=True)
+                result = self.store.commit(prepared)
             except StatusError as error:
                 outcomes.append(error)
             else:
                 outcomes.append(result.write_results[0])
-                if write.kind is WriteKind.DELETE:
-                    record.tally.deletes += 1
-                else:
-                    record.tally.writes += 1
+                self._meter_writes(record, [write], result)
         return BatchWriteReply(tuple(outcomes))
+
+    def _changes_of_batch(self, request: BatchWrite, now: Timestamp) -> tuple[DocumentChange, ...]:
+        """Return what the writes of a batch would change that can be done at all."""
+        changes: list[DocumentChange] = []
+        for write in request.writes:
+            with suppress(StatusError):
+                changes += self.store.prepare([write], now).changes
+        return tuple(changes)
 
     def read_back(
         self, path: ResourcePath, mask: tuple[FieldPath, ...] | None
@@ -396,7 +474,9 @@ class DatabaseService:
 
     def begin_transaction(self, options: TransactionOptions, now: Timestamp) -> bytes:
         """Open a transaction and return its id."""
-        return self.transactions.begin(options.read_only, options.read_time, options.retry, now)
+        return self.transactions.begin(
+            options.read_only, options.read_time, options.retry, now, options.concurrency
+        )
 
     def rollback(self, transaction: bytes, now: Timestamp) -> None:
         """End a transaction without writing; one that has ended already is left alone."""
@@ -426,23 +506,31 @@ class DatabaseService:
             judge.decide_reads((path, self.store.get(path)) for path in query)
 
     def _begin_read(
-        self, consistency: Consistency, now: Timestamp, record: RequestRecord
+        self,
+        consistency: Consistency,
+        now: Timestamp,
+        record: RequestRecord,
+        give_up: bool,
+        paths: Sequence[ResourcePath] = (),
+        query: StructuredQuery | None = None,
     ) -> tuple[bytes | None, Transaction | None, Timestamp | None]:
-        """Return the id of a transaction that was begun, the transaction that locks, and the time
-        to read at.
+        """Return the id of a transaction that was begun, the transaction that is to keep what has
+        been read, and the time to read at.
         """
         began = None
         if consistency.begin is not None:
             began = self.begin_transaction(consistency.begin, now)
-            transaction = self.transactions.get(began, now)
-        elif consistency.transaction is not None:
-            transaction = self.transactions.get(consistency.transaction, now)
-        else:
+        elif consistency.transaction is None:
             return None, None, self._check_read_time(consistency.read_time, now)
+        transaction = self.transactions.get_for_read(began or consistency.transaction or b"", now)
+        if not give_up and self.transactions.has_writers_ahead(transaction, paths, query):
+            if began is not None:  # begun anew when it is tried again
+                self.transactions.withdraw(began)
+            else:
+                self.transactions.wait_to_read(record, transaction)
+            raise LockWait
         record.in_transaction = True
-        if transaction.read_only:
-            return began, None, transaction.read_time
-        return began, transaction, None
+        return began, transaction, transaction.read_time
 
     def _check_read_time(self, read_time: Timestamp | None, now: Timestamp) -> Timestamp | None:
         if read_time is not None:
@@ -450,14 +538,19 @@ class DatabaseService:
         return read_time
 
     def _wait_for_locks(
-        self, paths: Iterable[ResourcePath], own: bytes | None, now: Timestamp, give_up: bool
+        self,
+        changes: Sequence[DocumentChange],
+        own: bytes | None,
+        now: Timestamp,
+        record: RequestRecord,
+        give_up: bool,
     ) -> None:
-        blockers = self.transactions.blockers(paths, own, now)
-        if not blockers:
+        if not self.transactions.blockers(record, changes, own, now):
             return
         if give_up:
             raise self.transactions.lock_timeout(own)
-        raise LockWait(blockers)
+        self.transactions.wait_to_write(record, changes, own)
+        raise LockWait
 
     def _judge(
         self,
@@ -518,6 +611,18 @@ class DatabaseService:
         plan = self.engine.plan(query)
         if not isinstance(plan, MissingIndex):
             record.plan = tuple(index.properties for index in plan.indexes_used)
+
+    @staticmethod
+    def _meter_writes(record: RequestRecord, writes: Sequence[Write], result: CommitResult) -> None:
+        tally = record.tally
+        updates = sum(write.kind is WriteKind.UPDATE for write in writes)
+        tally.writes += updates
+        tally.deletes += sum(write.kind is WriteKind.DELETE for write in writes)
+        record.changes = (*record.changes, *result.changes)
+        # A document that is written twice in one commit has changed once.
+        written = {write.path for write in writes if write.kind is WriteKind.UPDATE}
+        changed = sum(change.after is not None for change in result.changes)
+        tally.writes_without_change += max(0, len(written) - changed)
 
     @staticmethod
     def _meter_query(record: RequestRecord, plan: QueryPlan, cost: Cost) -> None:

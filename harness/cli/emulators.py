@@ -11,11 +11,16 @@ from typing import Literal
 import click
 
 from harness.cli import options, render
+from harness.emulators.auth import AuthEmulator
 from harness.emulators.exec import run_command
 from harness.emulators.hub import Hub
+from harness.emulators.seed_users import create_users
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
-from harness.errors import EnvironmentLacking
+from harness.errors import ConfigError, EnvironmentLacking
+from harness.files import read_text_file
 from harness.project import find_project_folder, load_settings
+from harness.seeds.model import SeedUser
+from harness.seeds.reader import parse_seed
 
 _LOOK_S = 0.5
 
@@ -32,6 +37,13 @@ _import = click.option(
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
     help="Data to begin with: what `firebase emulators:export` wrote.",
+)
+_seed = click.option(
+    "--seed",
+    "seed_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A seed file (docs/seeds.md): documents and users to begin with.",
 )
 _export = click.option(
     "--export-on-exit",
@@ -53,6 +65,7 @@ def command() -> None:
 @options.allow_real
 @_only
 @_import
+@_seed
 @_export
 @click.option(
     "--keep-ports",
@@ -66,6 +79,7 @@ def exec_(
     allow_real_project_id: bool,
     only: str | None,
     import_dir: Path | None,
+    seed_file: Path | None,
     export_dir: Path | None,
     keep_ports: bool,
     words: Sequence[str],
@@ -81,10 +95,13 @@ def exec_(
         only,
         allow_real_project_id=allow_real_project_id,
         import_dir=import_dir,
+        seed_file=seed_file,
         keep_ports=keep_ports,
     )
+    users = _seed_users(seed_file, firestore)
     with EmulatorSuite(suite_options) as suite:
         suite.wait_until_ready()
+        _create_users(suite, users)
         status = run_command(words, suite.env)
         _export_data(suite, export_dir)
         return status
@@ -96,6 +113,7 @@ def exec_(
 @options.allow_real
 @_only
 @_import
+@_seed
 @_export
 def start(
     project_dir: Path | None,
@@ -103,6 +121,7 @@ def start(
     allow_real_project_id: bool,
     only: str | None,
     import_dir: Path | None,
+    seed_file: Path | None,
     export_dir: Path | None,
 ) -> int:
     """Run the suite on the ports that firebase.json gives, until interrupted."""
@@ -112,10 +131,13 @@ def start(
         only,
         allow_real_project_id=allow_real_project_id,
         import_dir=import_dir,
+        seed_file=seed_file,
         keep_ports=True,
     )
+    users = _seed_users(seed_file, firestore)
     with EmulatorSuite(suite_options) as suite:
         suite.wait_until_ready()
+        _create_users(suite, users)
         lines = [f"export {name}={shlex.quote(value)}" for name, value in suite.env.items()]
         render.text("\n".join(lines))
         render.note("the suite runs; Ctrl-C ends it")
@@ -129,6 +151,26 @@ def start(
         raise EnvironmentLacking(
             f"the suite has ended by itself; its last words:{said}", fix="start it again"
         )
+
+
+def _seed_users(
+    file: Path | None, firestore: Literal["embedded", "official", "attach"]
+) -> tuple[SeedUser, ...]:
+    """Read a seed file before anything is started, and return its users."""
+    if file is None:
+        return ()
+    if firestore != "embedded":
+        raise ConfigError(
+            "--seed is for the embedded Firestore", fix="leave out --firestore, or use --import"
+        )
+    return parse_seed(read_text_file(file)).users
+
+
+def _create_users(suite: EmulatorSuite, users: Sequence[SeedUser]) -> None:
+    if users and suite.endpoints.auth is None:
+        render.note("the seed's users are left out: the Auth emulator does not run")
+    elif users:
+        create_users(AuthEmulator(suite.endpoints), users)
 
 
 def _export_data(suite: EmulatorSuite, folder: Path | None) -> None:
@@ -147,12 +189,18 @@ def _options(
     *,
     allow_real_project_id: bool,
     import_dir: Path | None = None,
+    seed_file: Path | None = None,
     keep_ports: bool = False,
 ) -> SuiteOptions:
     folder = find_project_folder(project_dir or Path.cwd())
+    settings = load_settings(folder)
     return SuiteOptions(
         folder,
-        project_id=load_settings(folder).project_id,
+        project_id=settings.project_id,
+        firestore_arguments=(
+            *settings.firestore.arguments,
+            *(("--seed", str(seed_file.absolute())) if seed_file is not None else ()),
+        ),
         only=tuple(name.strip() for name in only.split(",") if name.strip()) if only else None,
         firestore=firestore,
         allow_real_project_id=allow_real_project_id,

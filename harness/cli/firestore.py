@@ -6,13 +6,27 @@ from pathlib import Path
 
 import click
 
+from harness.cli import render
 from harness.emulators.ports import hold_ports
 from harness.emulators.suite import check_project_id
+from harness.firestore.profile import PRODUCTION, PROFILES
+from harness.server.capabilities import (
+    capabilities_json,
+    capabilities_markdown,
+    capabilities_text,
+    load_capabilities,
+)
 from harness.server.options import ServerOptions
 from harness.server.run import run_server
 
 _DEFAULT_PORT = 8080
+_OFF = "off"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_CAPABILITIES_AS = {
+    "text": capabilities_text,
+    "json": capabilities_json,
+    "markdown": capabilities_markdown,
+}
 
 
 @click.command("firestore")
@@ -29,7 +43,30 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 )
 @click.option("--rules", type=click.Path(path_type=Path), metavar="FILE", help="Security rules.")
 @click.option(
-    "--indexes", type=click.Path(path_type=Path), metavar="FILE", help="firestore.indexes.json."
+    "--indexes",
+    metavar="FILE",
+    help="firestore.indexes.json; loaded again when it changes, as are the rules. "
+    "`off`: no query needs a composite index.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default=PRODUCTION.name,
+    show_default=True,
+    help="Answer like production, or like Google's emulator (docs/profiles.md).",
+)
+@click.option(
+    "--capabilities",
+    is_flag=True,
+    help="Print what is supported, partly supported and refused, and do nothing else.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_CAPABILITIES_AS)),
+    default="text",
+    show_default=True,
+    help="How --capabilities prints.",
 )
 @click.option(
     "--import",
@@ -37,6 +74,13 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
     type=click.Path(path_type=Path, exists=True),
     metavar="DIR",
     help="What `firebase emulators:export` wrote: its documents are there from the start.",
+)
+@click.option(
+    "--seed",
+    "seed_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A seed file (docs/seeds.md): its documents are there from the start.",
 )
 @click.option(
     "--export-on-exit",
@@ -63,8 +107,12 @@ def command(
     host: str,
     port: int,
     rules: Path | None,
-    indexes: Path | None,
+    indexes: str | None,
+    profile: str,
+    capabilities: bool,
+    form: str,
     seed: Path | None,
+    seed_file: Path | None,
     export_on_exit: Path | None,
     log_requests: bool,
     websocket_port: int | None,
@@ -72,6 +120,9 @@ def command(
     allow_real_project_id: bool,
 ) -> int:
     """Run the embedded Firestore by itself, until interrupted."""
+    if capabilities:
+        render.text(_CAPABILITIES_AS[form](load_capabilities()))
+        return 0
     if host not in _LOOPBACK:
         raise click.BadParameter(
             f"emulators listen on loopback only ({', '.join(_LOOPBACK)})", param_hint="--host"
@@ -85,8 +136,11 @@ def command(
             port=port,
             project_id=project_id,
             rules=rules,
-            indexes=indexes,
+            indexes=Path(indexes) if indexes and indexes != _OFF else None,
+            enforce_indexes=False if indexes == _OFF else None,
+            profile=PROFILES[profile],
             seed=seed,
+            seed_file=seed_file,
             export_on_exit=export_on_exit,
             websocket_port=websocket_port,
             log_requests=log_requests,

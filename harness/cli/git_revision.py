@@ -1,23 +1,17 @@
 """Reads a project's files as they were at a git revision.
 
-Nothing is checked out and nothing in the repository changes. Every call of git has a time limit and
-gets its arguments as a list; what the user names never stands where git looks for options.
+Nothing is checked out and nothing in the repository changes.
 """
 
 from __future__ import annotations
 
-import os
 import posixpath
 import subprocess
 from pathlib import Path
 
-from harness.errors import EnvironmentLacking, HarnessError
+from harness.cli.git import run_git
+from harness.errors import HarnessError
 from harness.source import SourceText
-
-TIMEOUT_S = 30.0
-
-# A caller's variables (in a hook, say) would point git at another repository than the folder's.
-_REPOSITORY_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
 class GitRevision:
@@ -81,30 +75,9 @@ class GitRevision:
             ) from error
 
     def _git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        environment = {
-            name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES
-        }
-        # Messages are shown; a fetch of a partial clone must not ask for a password.
-        environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-        try:
-            return subprocess.run(
-                ["git", "-C", str(self._folder), *arguments],
-                capture_output=True,
-                check=False,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                timeout=TIMEOUT_S,
-            )
-        except FileNotFoundError as error:
-            raise EnvironmentLacking(
-                "there is no git on the PATH",
-                fix="install git, or give a rules file instead of a revision",
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise HarnessError(
-                f"git {arguments[0]} took longer than {TIMEOUT_S:.0f} s",
-                fix="try it by hand, or give a rules file instead of a revision",
-            ) from error
+        return run_git(
+            self._folder, *arguments, otherwise="give a rules file instead of a revision"
+        )
 
 
 def _no_revision(name: str, problem: str) -> HarnessError:

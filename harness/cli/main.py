@@ -24,9 +24,13 @@ _COMMANDS = {
     "verify": "run the checks against the emulators, tick what they prove, untick what they do not",
     "report": "show the last run's report; --unchecked: what is not verified, and why",
     "next": "show the next item of the workflow document, and what it needs",
+    "audit": "compare ticks with evidence, without running anything; --fix brings boxes into line",
+    "sign-off": "record a person's word for an item that no check can verify",
+    "evidence": "show an item's evidence; merge the evidence of several machines",
     "emulators": "the Emulator Suite around a command, or until interrupted",
     "firestore": "the embedded Firestore alone: gRPC, REST and admin routes on one port",
     "rules": "the security rules engine by itself",
+    "cost": "what the app's actions cost, will cost, and what makes that grow",
 }
 
 EXIT_WRONG_USAGE = 2
@@ -47,7 +51,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"harness.cli.{cmd_name}").command
+        module = import_module(f"harness.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,4 +1,4 @@
-"""`harness next`: the first item, in the document's order, that nothing supports yet."""
+"""`harness next`: the first item, in the order in which they come due, that is not done."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ from pathlib import Path
 import click
 
 from harness.cli import options, render
-from harness.cli.report import last_report
-from harness.reports.model import VERIFIER_TITLES, ReportedItem
-from harness.workflow.verdict import VerdictKind
+from harness.cli.report import known_report
+from harness.reports.escaping import one_line
+from harness.reports.model import VERIFIER_TITLES
+
+_NOTHING = "(nothing is written here)"
 
 
 @click.command("next")
 @options.project
 @options.workflow
 def command(project_dir: Path | None, workflow: Path | None) -> int:
-    """Show the next item of the workflow document, and what it needs."""
-    report = last_report(project_dir, workflow)
-    item = next((item for item in report.items if _is_open(item)), None)
+    """Show the next item of the workflow document, what it needs, and what to run.
+
+    What is nested in an item comes before it. An item that a person ticked counts as done, unless
+    checks say otherwise or it is a gate of an enforced order.
+    """
+    report = known_report(project_dir, workflow)
+    item = next((item for item in report.items if item.item_id == report.next_id), None)
     if item is None:
         render.text(f"{report.workflow_path}: every item is done.")
         return 0
     way = item.would_verify
-    render.text(
-        f"{report.workflow_path}:{item.line}: {item.title or '(nothing is written here)'}\n"
-        f"  now:   {item.reason}\n"
-        f"  needs: {way.sentence} ({VERIFIER_TITLES[way.by].lower()})"
-    )
+    lines = [
+        f"{one_line(report.workflow_path)}:{item.line}: {one_line(item.title) or _NOTHING}",
+        f"  now:   {one_line(item.why)}",
+        f"  needs: {one_line(way.sentence)} ({VERIFIER_TITLES[way.by].lower()})",
+    ]
+    if item.command:
+        lines.append(f"  run:   {one_line(item.command)}")
+    render.text("\n".join(lines))
     return 0
-
-
-def _is_open(item: ReportedItem) -> bool:
-    if item.verdict is VerdictKind.VERIFIED:
-        return False
-    # A person's tick is a person's decision; one that a check refutes is open all the same.
-    return not item.is_ticked or item.verdict is VerdictKind.REFUTED

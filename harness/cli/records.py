@@ -1,107 +1,113 @@
-"""What a run leaves in the project's `.harness` folder: evidence, one file an item, and the last
-run's report.
+"""What a run and people leave in the project's `.harness` folder: evidence, one file an item, and
+the last run's report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Self
+from typing import TypeAlias
 
-from harness.access_table import access_files
+from harness.errors import WorkflowError
 from harness.files import read_text_file, write_text_file
-from harness.project import (
-    Project,
-    check_digests,
-    digests_of,
-    input_digests,
-    is_check_file,
-)
+from harness.project import Project
+from harness.project_inputs import HARNESS, ProjectInputs, harness_version, without_covered
 from harness.reports.json import report_from_json, report_to_json
 from harness.reports.model import RunReport
-from harness.workflow.evidence import (
-    Evidence,
-    evidence_file_name,
-    evidence_from_statement,
-    evidence_to_statement,
-)
+from harness.workflow.evidence import Evidence, evidence_to_statement
+from harness.workflow.sign_off import SignOff, record_from_statement, sign_off_to_statement
+from harness.workflow.statement import EVIDENCE_SUFFIX, evidence_path
 from harness.workflow.verdict import Verdict
 
+EVIDENCE_FOLDER = "evidence"
 _LAST_RUN = "last-run.json"
 _IGNORED = f"# Evidence is committed; what only concerns this machine is not.\n{_LAST_RUN}\n*.log\n"
 
+Record: TypeAlias = Evidence | SignOff
 
-def items_with_evidence(project: Project) -> frozenset[str]:
-    """Return the ids of the items that evidence files exist for.
 
+def read_records(project: Project, document: str) -> dict[str, Record]:
+    """Return the evidence of a document's items, by item id.
+
+    Args:
+        project: The project.
+        document: The workflow document's path in it.
     Raises:
-        WorkflowError: A file is no evidence.
+        WorkflowError: A file is no evidence, or not that of the item whose name it has.
     """
-    files = sorted(_evidence_folder(project).glob("*.json"))
-    return frozenset(evidence_from_statement(read_text_file(path)).item_id for path in files)
+    folder = record_path(project, document, "any").parent
+    records: dict[str, Record] = {}
+    for path in sorted(folder.glob(f"*{EVIDENCE_SUFFIX}")):
+        record = record_from_statement(read_text_file(path))
+        if record_path(project, document, record.item_id).name != path.name:
+            raise WorkflowError(
+                f"{path} holds evidence of {record.item_id}",
+                fix="delete the file, or give it back the name it had",
+            )
+        records[record.item_id] = record
+    return records
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Digests of what a run looks at, by name: what the emulators run, and what checks read: their
-    folder and the access matrix.
-    """
+def record_path(project: Project, document: str, item_id: str) -> Path:
+    """Return where an item's evidence is, or would be."""
+    return project.record_folder / EVIDENCE_FOLDER / evidence_path(document, item_id)
 
-    emulated: Mapping[str, str]
-    checks: Mapping[str, str]
 
-    @classmethod
-    def of(cls, project: Project) -> Self:
-        """Digest the files as they are now."""
-        matrix = digests_of(project, (project.folder / name for name in access_files(project)))
-        return cls(input_digests(project), {**check_digests(project), **matrix})
-
-    def changed(self, later: Inputs) -> list[str]:
-        """Return the names of what is not the same later: changed, gone, or new."""
-        before = {**self.emulated, **self.checks}
-        after = {**later.emulated, **later.checks}
-        return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-
-    def of_checks(self, files: Collection[str]) -> dict[str, str]:
-        """Return the digests that the checks in these files depend on."""
-        checks = {
-            name: digest
-            for name, digest in self.checks.items()
-            if name in files or not is_check_file(name)
-        }
-        return {**self.emulated, **checks}
+def write_sign_off(project: Project, sign_off: SignOff) -> Path:
+    """Write a sign-off as its item's evidence."""
+    path = record_path(project, sign_off.document, sign_off.item_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text_file(path, sign_off_to_statement(sign_off))
+    return path
 
 
 def write_evidence(
-    project: Project, verdicts: Iterable[Verdict], suite: str, inputs: Inputs
+    project: Project,
+    document: str,
+    verdicts: Iterable[Verdict],
+    suite: str,
+    inputs: ProjectInputs,
 ) -> None:
     """Write the evidence of each item whose checks came to a result; remove it without checks.
 
-    What was left out of this run keeps the evidence that it has.
+    What was left out of this run keeps the evidence that it has, and so does what a person signed
+    off.
 
     Args:
+        project: The project.
+        document: The workflow document's path in it.
+        verdicts: What the run says.
         suite: Whose Firestore it was.
         inputs: As they were for the whole run.
     """
-    folder = _evidence_folder(project)
+    records = read_records(project, document)
     for verdict in verdicts:
-        path = folder / evidence_file_name(verdict.item_id)
+        path = record_path(project, document, verdict.item_id)
         if verdict.wants_tick is None:
             continue
         if not verdict.checks:
-            path.unlink(missing_ok=True)
+            if isinstance(records.get(verdict.item_id), Evidence):
+                path.unlink(missing_ok=True)
             continue
-        files = {check.nodeid.partition("::")[0] for check in verdict.checks}
         evidence = Evidence(
             verdict.item_id,
             verdict.kind.value,
             verdict.checks,
-            inputs.of_checks(files),
+            inputs.digests(_input_names(verdict)),
             suite=suite,
+            document=document,
+            harness_version=harness_version(),
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_text_file(path, evidence_to_statement(evidence))
+
+
+def _input_names(verdict: Verdict) -> Collection[str]:
+    """Return the names of what an item's checks looked at, their own files included."""
+    names = {HARNESS}
+    for check in verdict.checks:
+        names |= {check.nodeid.partition("::")[0], *check.inputs}
+    return without_covered(names)
 
 
 def write_last_run(project: Project, report: RunReport) -> None:
@@ -121,7 +127,3 @@ def read_last_run(record_folder: Path) -> RunReport | None:
     """
     path = record_folder / _LAST_RUN
     return report_from_json(read_text_file(path)) if path.is_file() else None
-
-
-def _evidence_folder(project: Project) -> Path:
-    return project.record_folder / "evidence"

@@ -1,4 +1,6 @@
-"""`harness report`: the last run's report, or what is known before the first run."""
+"""`harness report`: the last run's report with what is known now, or what is known before the first
+run.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,13 @@ import click
 
 from harness.cli import options, render
 from harness.cli.records import read_last_run
+from harness.cli.supports import audit_project
 from harness.errors import ConfigError, HarnessError
 from harness.files import write_text_file
 from harness.project import (
+    FIREBASE_JSON,
     find_project_folder,
+    load_project,
     load_settings,
     load_template,
     load_workflow,
@@ -21,10 +26,13 @@ from harness.project import (
 )
 from harness.reports.model import RunReport, build_report
 from harness.source import SourceText
+from harness.workflow.audit import Audit
 from harness.workflow.document import WorkflowDocument, parse_workflow
-from harness.workflow.verdict import decide
+from harness.workflow.edit import set_ticks
+from harness.workflow.verdict import Verdict, decide
 
-_LATER_FORMATS = ("html", "junit")
+_FORMATS = ("terminal", "markdown", "json", "junit", "badge")
+_LATER_FORMATS = ("html",)
 
 
 @click.command("report")
@@ -33,12 +41,14 @@ _LATER_FORMATS = ("html", "junit")
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(["terminal", "markdown", "json", *_LATER_FORMATS]),
+    type=click.Choice([*_FORMATS, *_LATER_FORMATS]),
     default="terminal",
     show_default=True,
 )
 @click.option(
-    "--unchecked", is_flag=True, help="Only what is not verified, why, and what would verify it."
+    "--unchecked",
+    is_flag=True,
+    help="Only what is not verified, why, what would verify it, and what to run.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it there."
@@ -52,13 +62,16 @@ def command(
     output: Path | None,
     verbose: bool,
 ) -> int:
-    """Show the last run's report. Before the first run: every item, with what would verify it."""
+    """Show the last run's report, with what is known now: what went stale, what was signed off.
+
+    Before the first run: every item, with what would verify it.
+    """
     if format_name in _LATER_FORMATS:
         raise HarnessError(
             f"the format {format_name} is not available yet",
-            fix="use --format terminal, markdown or json",
+            fix=f"use --format {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}",
         )
-    report = last_report(project_dir, workflow)
+    report = known_report(project_dir, workflow)
     text = _rendered(report, format_name, unchecked=unchecked, verbose=verbose, to_file=output)
     if output is None:
         render.text(text)
@@ -67,21 +80,54 @@ def command(
     return 0
 
 
-def last_report(project_dir: Path | None, workflow: Path | None) -> RunReport:
-    """Return the last run's report, or, where there is none for this document, one of a run without
-    results.
+def known_report(project_dir: Path | None, workflow: Path | None) -> RunReport:
+    """Return the last run's report on a document, or one of a run without results, with what files
+    say now.
     """
     folder = _folder(project_dir)
     last = read_last_run(folder / ".harness")
-    if last is not None and workflow is None:
-        return last
     document = _document(folder, workflow)
-    if last is not None and last.workflow_path == document.source.file_name:
-        return last
-    settings = load_settings(folder)
+    name = document.source.file_name
+    audit = _audit(folder, document)
+    if last is None or last.workflow_path != name:
+        return build_report(
+            document,
+            decide(document, []),
+            project=load_settings(folder).project_id,
+            started_at="",
+            suite="",
+            audit=audit,
+        )
     return build_report(
-        document, decide(document, []), project=settings.project_id, started_at="", suite=""
+        _as_found(document, last),
+        _verdicts(last),
+        project=last.project,
+        started_at=last.started_at,
+        suite=last.suite,
+        missing=last.missing,
+        unmapped=last.unmapped,
+        audit=audit,
     )
+
+
+def _audit(folder: Path, document: WorkflowDocument) -> Audit | None:
+    """Return what files say; None outside of a project, where nothing says anything."""
+    if not (folder / FIREBASE_JSON).is_file():
+        return None
+    return audit_project(load_project(folder), document, document.source.file_name)
+
+
+def _as_found(document: WorkflowDocument, last: RunReport) -> WorkflowDocument:
+    """Return the document with the ticks that the run found in it, where it still has the items."""
+    ids = {item.item_id for item in document.items}
+    was = {item.item_id: item.was_ticked for item in last.items if item.item_id in ids}
+    return parse_workflow(SourceText(document.source.file_name, set_ticks(document, was)))
+
+
+def _verdicts(last: RunReport) -> list[Verdict]:
+    return [
+        Verdict(item.item_id, item.verdict, item.reason, item.checks, None) for item in last.items
+    ]
 
 
 def _folder(project_dir: Path | None) -> Path:
@@ -126,6 +172,14 @@ def _rendered(
         from harness.reports.markdown import render_markdown
 
         return render_markdown(report, unchecked=unchecked)
+    if format_name == "junit":
+        from harness.reports.junit import report_to_junit
+
+        return report_to_junit(report)
+    if format_name == "badge":
+        from harness.reports.badge import report_to_badge
+
+        return report_to_badge(report)
     from harness.reports.terminal import render_terminal
 
     return render_terminal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,8 @@ import click
 from harness.cli import options, render
 from harness.cli.checks_run import run_checks
 from harness.cli.inputs import check_inputs
-from harness.cli.records import Inputs, items_with_evidence, write_evidence, write_last_run
+from harness.cli.records import read_records, write_evidence, write_last_run
+from harness.cli.supports import audit_project
 from harness.emulators.handover import Handover, reason_of
 from harness.emulators.owner import SuiteOwner
 from harness.emulators.suite import SuiteOptions, check_project_id
@@ -29,13 +30,15 @@ from harness.project import (
     load_workflow,
     one_workflow_path,
 )
+from harness.project_inputs import BACK_END, Part, ProjectInputs
 from harness.reports.json import report_to_json
 from harness.reports.model import build_report
 from harness.reports.terminal import render_terminal
 from harness.source import SourceText
+from harness.workflow.audit import Audit
 from harness.workflow.document import WorkflowDocument, parse_workflow
 from harness.workflow.edit import set_ticks
-from harness.workflow.evidence import CheckResult, Outcome
+from harness.workflow.evidence import CheckResult, Evidence, Outcome
 from harness.workflow.verdict import Verdict, decide, wanted_ticks
 
 _SUITE_NAMES = {"embedded": "embedded", "official": "official", "attach": "attached"}
@@ -51,7 +54,7 @@ class _Request:
 
     project: Project
     workflow: Path
-    document: WorkflowDocument
+    name: str
     selected: frozenset[str] | None
     firestore: Literal["embedded", "official", "attach"]
     allow_real_project_id: bool
@@ -64,6 +67,15 @@ class _Findings:
     results: tuple[CheckResult, ...]
     suite: str
     lacking: HarnessError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What came of it: the document as it was, the verdicts, and what is known afterwards."""
+
+    before: WorkflowDocument
+    verdicts: tuple[Verdict, ...]
+    audit: Audit
 
 
 @click.command("verify")
@@ -113,28 +125,23 @@ def command(
         raise ConfigError(
             f"there is no folder for {json_file}", fix=f"mkdir -p {json_file.absolute().parent}"
         )
-    with_evidence = items_with_evidence(project)
-    started_at = datetime.now().astimezone().isoformat(timespec="seconds")
-    inputs = Inputs.of(project)
+    read_records(project, request.name)  # what is malformed is said before anything is started
+    began = datetime.now().astimezone()
+    inputs = ProjectInputs(project)
+    before = inputs.digests(_watched(inputs))
     findings = _run(request)
-    changed = inputs.changed(Inputs.of(project))
-    if changed:
-        # Emulators load some files anew when they change: the results are for neither version.
-        raise _InputsChanged(
-            f"{', '.join(changed)} changed while the checks ran, so nothing was ticked",
-            fix="run harness verify again",
-        )
-    document, verdicts = _settle(request, findings, with_evidence, ticks=not no_tick)
-    write_evidence(project, verdicts, findings.suite, inputs)
+    inputs = ProjectInputs(project, [request.workflow])
+    _refuse_changes(project, before, inputs, findings, began.timestamp())
+    settled = _settle(request, findings, inputs, ticks=not no_tick)
     report = build_report(
-        document,
-        verdicts,
+        settled.before,
+        settled.verdicts,
         project=project.settings.project_id,
-        started_at=started_at,
+        started_at=began.isoformat(timespec="seconds"),
         suite=findings.suite,
         missing=_missing(project, findings),
-        unmapped=_unmapped(document, findings.results),
-        ticked=not no_tick,
+        unmapped=_unmapped(settled.before, findings.results),
+        audit=settled.audit,
     )
     write_last_run(project, report)
     if json_file is not None:
@@ -159,7 +166,8 @@ def _request(
     document = load_workflow(path)
     selected = frozenset(document.find(item).item_id for item in items) if items else None
     check_inputs(project)
-    return _Request(project, path, document, selected, firestore, allow_real_project_id)
+    name = project.relative(path)
+    return _Request(project, path, name, selected, firestore, allow_real_project_id)
 
 
 def _refuse_read_only(path: Path) -> None:
@@ -202,6 +210,7 @@ def _suite(request: _Request, progress: render.Progress) -> Iterator[tuple[Suite
             request.project.folder,
             project_id=request.project.settings.project_id,
             firestore=request.firestore,
+            firestore_arguments=request.project.settings.firestore.arguments,
             allow_real_project_id=request.allow_real_project_id,
             progress=progress.phase,
         ),
@@ -216,32 +225,78 @@ def _suite(request: _Request, progress: render.Progress) -> Iterator[tuple[Suite
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settle(
-    request: _Request, findings: _Findings, with_evidence: Collection[str], *, ticks: bool
-) -> tuple[WorkflowDocument, tuple[Verdict, ...]]:
-    """Decide on the document as it is now, and tick; returns it as it was before, and the
-    verdicts.
+def _watched(inputs: ProjectInputs) -> tuple[str, ...]:
+    """Return the names of what must stay as it is during the run."""
+    return (*inputs.names_of(BACK_END | {Part.ACCESS_MATRIX}), *inputs.check_names())
+
+
+def _refuse_changes(
+    project: Project,
+    before: Mapping[str, str],
+    inputs: ProjectInputs,
+    findings: _Findings,
+    began_s: float,
+) -> None:
+    """Raise an error if an input is not what it was when the run began.
+
+    Emulators load some files anew when they change: the results are for neither version.
     """
-    settled: list[tuple[WorkflowDocument, tuple[Verdict, ...]]] = []
+    after = inputs.digests(_watched(inputs))
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    read = {name for result in findings.results for name in result.inputs}
+    changed |= {
+        name
+        for name in read - after.keys()
+        if (path := project.folder / name).is_file() and path.stat().st_mtime > began_s
+    }
+    if changed:
+        raise _InputsChanged(
+            f"{', '.join(sorted(changed))} changed while the checks ran, so nothing was ticked",
+            fix="run harness verify again",
+        )
+
+
+def _settle(
+    request: _Request, findings: _Findings, inputs: ProjectInputs, *, ticks: bool
+) -> _Settled:
+    """Decide on the document as it is now, write the evidence, and then tick: killed in between, it
+    leaves a box without its tick, and never a tick without evidence.
+    """
+    settled: list[_Settled] = []
 
     def transform(document: WorkflowDocument) -> str:
-        ids = {item.item_id for item in document.items}
-        verdicts = decide(
-            document,
-            [result for result in findings.results if result.item_id in {*ids, None}],
-            selected=None if request.selected is None else request.selected & ids,
-            with_evidence=with_evidence,
-        )
-        settled.append((document, verdicts))
-        return set_ticks(document, wanted_ticks(verdicts))
+        named = parse_workflow(SourceText(request.name, document.text))
+        verdicts = _verdicts(request, named, findings)
+        write_evidence(request.project, request.name, verdicts, findings.suite, inputs)
+        audit = audit_project(request.project, named, request.name, inputs)
+        wanted = {
+            item_id: is_wanted and audit.wanted[item_id]
+            for item_id, is_wanted in wanted_ticks(verdicts).items()
+        }
+        after = set_ticks(named, wanted) if ticks else named.text
+        settled.append(_Settled(named, verdicts, audit.of_text(after)))
+        return after
 
     if ticks:
         update_workflow(request.workflow, transform)
     else:
         transform(load_workflow(request.workflow))
-    document, verdicts = settled[-1]
-    name = request.project.relative(request.workflow)
-    return parse_workflow(SourceText(name, document.text)), verdicts
+    return settled[-1]
+
+
+def _verdicts(
+    request: _Request, document: WorkflowDocument, findings: _Findings
+) -> tuple[Verdict, ...]:
+    ids = {item.item_id for item in document.items}
+    records = read_records(request.project, request.name)
+    return decide(
+        document,
+        [result for result in findings.results if result.item_id in {*ids, None}],
+        selected=None if request.selected is None else request.selected & ids,
+        with_evidence={
+            item_id for item_id, record in records.items() if isinstance(record, Evidence)
+        },
+    )
 
 
 def _missing(project: Project, findings: _Findings) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
@@ -12,6 +13,9 @@ OWNER_TOKEN = "owner"
 DEFAULT_DATABASE = "(default)"
 
 
+CallingLine = Callable[[], str | None]
+
+
 class _Identity:
     """What the published client takes from its environment, given as arguments instead.
 
@@ -20,13 +24,20 @@ class _Identity:
     """
 
     def __init__(
-        self, host: str, project: str, database: str, token: str | None, label: str | None
+        self,
+        host: str,
+        project: str,
+        database: str,
+        token: str | None,
+        label: str | None,
+        calling_line: CallingLine | None,
     ) -> None:
         # The rest of the client comes after this class in the order of bases.
         super().__init__(project=project, credentials=AnonymousCredentials(), database=database)  # type: ignore[call-arg, no-untyped-call]
         self._emulator_host = host
         self._token = token
         self._label = label
+        self._calling_line = calling_line
 
     @property
     def _rpc_metadata(self) -> list[tuple[str, str]]:
@@ -35,6 +46,8 @@ class _Identity:
             metadata.append(("authorization", f"Bearer {self._token}"))
         if self._label is not None:
             metadata.append(("x-harness-caller", self._label))
+        if self._calling_line is not None and (line := self._calling_line()) is not None:
+            metadata.append(("x-harness-source", line))
         return metadata
 
 
@@ -53,6 +66,7 @@ def firestore_client(
     token: str | None = OWNER_TOKEN,
     *,
     label: str | None = None,
+    calling_line: CallingLine | None = None,
 ) -> Any:
     """Return a `google.cloud.firestore.Client` for an emulator.
 
@@ -61,8 +75,9 @@ def firestore_client(
         token: What `Authorization: Bearer ...` says: `owner` for an administrator, a user's token,
             or None for no header at all, which is a client that is not signed in.
         label: What the meter of the embedded Firestore shall call this client.
+        calling_line: Says, for each request, which line asked: `checks/test_feed.py:12`.
     """
-    return _Client(host, project, database, token, label)
+    return _Client(host, project, database, token, label, calling_line)
 
 
 def async_firestore_client(
@@ -72,6 +87,7 @@ def async_firestore_client(
     token: str | None = OWNER_TOKEN,
     *,
     label: str | None = None,
+    calling_line: CallingLine | None = None,
 ) -> Any:
     """Return a `google.cloud.firestore.AsyncClient` for an emulator; see `firestore_client`."""
-    return _AsyncClient(host, project, database, token, label)
+    return _AsyncClient(host, project, database, token, label, calling_line)

@@ -25,6 +25,8 @@ _UNKNOWN_FUNCTION = re.compile(r"Function \S+ does not exist, valid functions ar
 _CALL_S = 60.0
 _LIST_S = 10.0
 _DEFAULT_REGION = "us-central1"
+# By generation. Source: firebase-tools 15.34, gcp/cloudscheduler.ts.
+_DEFAULT_TIME_ZONES = {1: "America/Los_Angeles", 2: "UTC"}
 # Of HTTP statuses without an error in the body. Source: firebase-js-sdk, functions/src/error.ts:
 # codeForHTTPStatus.
 _CODE_OF_STATUS = {
@@ -88,6 +90,7 @@ class DeployedFunction:
         event_type: Of event functions.
         resource: What an event function watches, such as a topic, bucket or document pattern.
         schedule: Of scheduled functions, as written: "every day 03:00".
+        time_zone: In which that counts, "Europe/Berlin"; where none is written, what is deployed.
         generation: 1 or 2.
         timeout_s: The function's own limit.
     """
@@ -99,6 +102,7 @@ class DeployedFunction:
     event_type: str | None = None
     resource: str | None = None
     schedule: str | None = None
+    time_zone: str | None = None
     timeout_s: float = 60.0
 
     @property
@@ -117,6 +121,12 @@ class FunctionsEmulator:
         self._generation = 0
         # Of each function; asked for anew when a name is not among them.
         self._regions: dict[str, list[str]] = {}
+        self._calls = 0
+
+    @property
+    def calls(self) -> int:
+        """How often a function was called through this object."""
+        return self._calls
 
     def deployed(self, timeout_s: float = _LIST_S) -> list[DeployedFunction]:
         """List the functions that are loaded, in the order of the source.
@@ -184,6 +194,7 @@ class FunctionsEmulator:
             headers["Authorization"] = f"Bearer {token}"
         if app_check_token is not None:
             headers["X-Firebase-AppCheck"] = app_check_token
+        self._calls += 1
         response = self._connection.request(
             "POST",
             self._path(name, region),
@@ -220,6 +231,7 @@ class FunctionsEmulator:
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
+        self._calls += 1
         response = self._connection.request(
             method,
             self._path(name, region) + path,
@@ -370,6 +382,7 @@ class FunctionsEmulator:
         timeout_s: float,
     ) -> requests.Response:
         key = f"{function.trigger_id}-{self._generation}"
+        self._calls += 1
         return self._connection.request(
             "POST",
             f"/functions/projects/{self.project_id}/triggers/{key}",
@@ -473,15 +486,19 @@ def _function(trigger: Mapping[str, Any]) -> DeployedFunction:
         kind = "http"
     patterns = event.get("eventFilterPathPatterns") or {}
     filters = event.get("eventFilters") or {}
+    generation = 1 if trigger.get("platform") == "gcfv1" else 2
     resource = event.get("resource") or patterns.get("document") or filters.get("document")
     return DeployedFunction(
         name=str(trigger["name"]),
         region=str(trigger.get("region", _DEFAULT_REGION)),
         kind=kind,
-        generation=1 if trigger.get("platform") == "gcfv1" else 2,
+        generation=generation,
         event_type=event.get("eventType") if kind == "event" else None,
         resource=resource or None,
         schedule=schedule.get("schedule"),
+        time_zone=(schedule.get("timeZone") or _DEFAULT_TIME_ZONES[generation])
+        if schedule
+        else None,
         timeout_s=float(trigger.get("timeoutSeconds") or 60),
     )
 

@@ -319,6 +319,8 @@ class EmulatorSuite:
             firestore=firestore_server(
                 [
                     *(["--indexes", str(indexes)] if indexes else []),
+                    # firebase-tools' temporary files, the functions SDK's manifests among them
+                    *("--function-manifests", str(folder)),
                     *self.options.firestore_arguments,
                 ]
             )

@@ -28,6 +28,7 @@ from harness.firestore.nearest import find_nearest, validate_nearest
 from harness.firestore.partition import PartitionPage, partition_query
 from harness.firestore.paths import ResourcePath
 from harness.firestore.planner import QueryPlan, plan_query
+from harness.firestore.profile import PRODUCTION, Profile
 from harness.firestore.query import Aggregation, StructuredQuery
 from harness.firestore.query_checks import validate_aggregations, validate_query
 from harness.firestore.store import Database
@@ -81,6 +82,7 @@ class QueryEngine:
         definitions: What `firestore.indexes.json` defines. May be replaced at any time.
         enforce_indexes: Whether a query without its index fails, as in production. Otherwise the
             index is made up on the fly, as the official emulator does.
+        profile: Whom it answers like, indexes aside.
     """
 
     def __init__(
@@ -88,8 +90,10 @@ class QueryEngine:
         database: Database,
         definitions: IndexDefinitions | None = None,
         enforce_indexes: bool = True,
+        profile: Profile = PRODUCTION,
     ) -> None:
         self.database = database
+        self.profile = profile
         self.definitions = IndexDefinitions() if definitions is None else definitions
         self.enforce_indexes = enforce_indexes
         self.indexes = IndexSet(database)
@@ -102,7 +106,7 @@ class QueryEngine:
         Raises:
             StatusError: The query is invalid.
         """
-        validate_query(query)
+        validate_query(query, self.profile)
         if query.find_nearest is not None:
             validate_nearest(query.find_nearest)
             if aggregations:
@@ -140,7 +144,13 @@ class QueryEngine:
         past = self._past(at)
         execution = Execution(plan, self.database, self.indexes, past)
         nearest = query.find_nearest
-        found = execution.run() if nearest is None else find_nearest(execution, nearest)
+        found = (
+            execution.run()
+            if nearest is None
+            else find_nearest(
+                execution, nearest, refuses_undefined=self.profile.refuses_undefined_distances
+            )
+        )
         documents = tuple(found)
         project = compile_projection(query.select)
         if project is not None:
@@ -161,7 +171,7 @@ class QueryEngine:
         Raises:
             StatusError: As `run_query`, and INVALID_ARGUMENT for invalid aggregations.
         """
-        validate_aggregations(aggregations)
+        validate_aggregations(aggregations, self.profile)
         plan = self.required_plan(query, aggregations)
         execution = Execution(plan, self.database, self.indexes, self._past(at))
         values = aggregate(execution, aggregations)

@@ -1,7 +1,7 @@
 """Firestore's documented limits, each with its source. Numbers only; nothing is enforced here.
 
-The production column is what the embedded Firestore enforces; where the official emulator
-(1.22.0) is laxer, that is its business.
+They are production's; where the official emulator (1.22.0) is laxer, that is its business. The
+capability table (`harness/server/capabilities.yaml`) says which of them are not enforced.
 
 Sources, read 2026: "Quotas" is Firestore's page "Usage and limits"; "Storage size" is its page
 "Storage size calculations"; "observed" is the official emulator 1.22.0.

@@ -159,7 +159,7 @@ class QueryTarget:
             StatusError: INVALID_ARGUMENT for a query that is invalid, or that nobody can listen to.
         Source: Firestore, "Search with vector embeddings", Limitations.
         """
-        validate_query(query)
+        validate_query(query, engine.profile)
         if query.find_nearest is not None:
             raise StatusError(
                 StatusCode.INVALID_ARGUMENT, "A vector search does not support listeners."

@@ -61,11 +61,18 @@ def validate_nearest(nearest: FindNearest) -> None:
         raise _invalid(f'The distanceResultField.property.name "{name}" is reserved.')
 
 
-def find_nearest(execution: Execution, nearest: FindNearest) -> tuple[DocumentSnapshot, ...]:
+def find_nearest(
+    execution: Execution, nearest: FindNearest, *, refuses_undefined: bool = False
+) -> tuple[DocumentSnapshot, ...]:
     """Return the nearest documents of an execution's result, the nearest first, and count them.
 
     Nearest is the least distance, for DOT_PRODUCT the greatest. Ties keep the query's order; a
     distance that is NaN, as the cosine of a zero vector, comes last.
+
+    Args:
+        refuses_undefined: Fail where a distance is NaN.
+    Raises:
+        StatusError: INVALID_ARGUMENT for that.
 
     Source: observed: emulator 1.22.0; google.firestore.v1 StructuredQuery.FindNearest.
     """
@@ -84,6 +91,8 @@ def find_nearest(execution: Execution, nearest: FindNearest) -> tuple[DocumentSn
         vector = get_field(document.fields, nearest.field)
         if isinstance(vector, Vector) and len(vector.values) == len(nearest.query_vector):
             distance = measure(vector.values, nearest.query_vector)
+            if refuses_undefined and math.isnan(distance):
+                raise _invalid("Cannot compute the cosine distance of a vector of zero length.")
             threshold = nearest.distance_threshold
             if threshold is None or sign * distance <= sign * threshold:
                 measured.append((distance, document))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from harness.errors import StatusCode, StatusError
 from harness.firestore import limits
+from harness.firestore.profile import PRODUCTION, Profile
 from harness.firestore.query import (
     NAME,
     Aggregation,
@@ -40,7 +41,7 @@ _LISTS = {
 _ARRAY_OPERATORS = frozenset({Operator.ARRAY_CONTAINS, Operator.ARRAY_CONTAINS_ANY})
 
 
-def validate_query(query: StructuredQuery) -> None:
+def validate_query(query: StructuredQuery, profile: Profile = PRODUCTION) -> None:
     """Refuse a query that Firestore would refuse whatever the data and the indexes.
 
     Raises:
@@ -52,17 +53,21 @@ def validate_query(query: StructuredQuery) -> None:
         _check_kindless(query, filters)
     for filter_ in filters:
         _check_field_filter(filter_)
-    _check_combinations(query, filters)
+    _check_combinations(query, filters, profile)
     _check_orders(query)
-    _check_cursor(query, query.start_at)
-    _check_cursor(query, query.end_at)
+    if profile.refuses_descending_keys:
+        _check_descending_keys(query)
+    _check_cursor(query, query.start_at, profile)
+    _check_cursor(query, query.end_at, profile)
     if query.limit is not None and query.limit < 0:
         raise _invalid("limit is negative")
     if query.offset < 0:
         raise _invalid("offset is negative")
 
 
-def validate_aggregations(aggregations: Sequence[Aggregation]) -> None:
+def validate_aggregations(
+    aggregations: Sequence[Aggregation], profile: Profile = PRODUCTION
+) -> None:
     """Refuse aggregations that Firestore would refuse.
 
     Raises:
@@ -85,15 +90,22 @@ def validate_aggregations(aggregations: Sequence[Aggregation]) -> None:
         if len(alias) >= 4 and alias.startswith("__") and alias.endswith("__"):
             raise _invalid(f'The property.name "{alias}" is reserved.')
         if aggregation.kind is AggregationKind.COUNT:
-            if aggregation.up_to is not None and aggregation.up_to < 0:
-                raise _invalid(
-                    "The `up_to` value in a COUNT aggregation must be greater than or equal to "
-                    "zero."
-                )
+            _check_up_to(aggregation.up_to, profile)
         elif aggregation.field is None:
             raise _invalid("Operator field in Aggregation is not set.")
         elif aggregation.field == NAME:
             raise _invalid("Aggregations are not supported for the property: __key__")
+
+
+def _check_up_to(up_to: int | None, profile: Profile) -> None:
+    if up_to is not None and up_to < 0:
+        raise _invalid(
+            "The `up_to` value in a COUNT aggregation must be greater than or equal to zero."
+        )
+    if up_to == 0 and not profile.counts_up_to_zero:
+        # Source: google.firestore.v1 StructuredAggregationQuery.Count.up_to; the words are inferred
+        # from those for a negative value.
+        raise _invalid("The `up_to` value in a COUNT aggregation must be greater than zero.")
 
 
 def _check_kindless(query: StructuredQuery, filters: Sequence[FieldFilter]) -> None:
@@ -123,7 +135,9 @@ def _check_field_filter(filter_: FieldFilter) -> None:
             raise _invalid("__key__ filter value must be a Key")
 
 
-def _check_combinations(query: StructuredQuery, filters: Sequence[FieldFilter]) -> None:
+def _check_combinations(
+    query: StructuredQuery, filters: Sequence[FieldFilter], profile: Profile
+) -> None:
     operators = [filter_.operator for filter_ in filters]
     if sum(operator in _NEGATIONS for operator in operators) > 1:
         raise _invalid(
@@ -144,20 +158,19 @@ def _check_combinations(query: StructuredQuery, filters: Sequence[FieldFilter]) 
             f"Too many disjunctions after normalization. Result had {count} disjunctions which is "
             f"more than the maximum of {limits.MAX_DISJUNCTIONS}"
         )
+    parts = disjuncts(query) if profile.counts_array_contains_by_disjunct else [filters]
     if any(
-        sum(filter_.operator is Operator.ARRAY_CONTAINS for filter_ in disjunct) > 1
-        for disjunct in disjuncts(query)
+        sum(filter_.operator is Operator.ARRAY_CONTAINS for filter_ in part) > 1 for part in parts
     ):
-        # Production counts within each disjunct; the official emulator over the whole query.
         raise StatusError(
             StatusCode.FAILED_PRECONDITION,
             "Only a single array-contains clause is allowed in a query",
         )
     fields = inequality_fields(query.where)
-    if len(fields) > limits.MAX_INEQUALITY_FIELDS:
+    if profile.max_inequality_fields is not None and len(fields) > profile.max_inequality_fields:
         names = ", ".join(str(field) for field in fields)
         raise _invalid(
-            f"Cannot have inequality filters on more than {limits.MAX_INEQUALITY_FIELDS} "
+            f"Cannot have inequality filters on more than {profile.max_inequality_fields} "
             f"properties: [{names}]"
         )
 
@@ -183,10 +196,22 @@ def _check_orders(query: StructuredQuery) -> None:
         after_name = order.field == NAME
 
 
-def _check_cursor(query: StructuredQuery, cursor: Cursor | None) -> None:
+def _check_descending_keys(query: StructuredQuery) -> None:
+    is_alone = len(query.order_by) == 1 and query.order_by[0].field == NAME
+    if (
+        is_alone
+        and query.order_by[0].direction is Direction.DESCENDING
+        and all(filter_.field == NAME for filter_ in field_filters(query.where))
+    ):
+        raise StatusError(
+            StatusCode.FAILED_PRECONDITION, "Firestore does not support descending key scans"
+        )
+
+
+def _check_cursor(query: StructuredQuery, cursor: Cursor | None, profile: Profile) -> None:
     if cursor is None:
         return
-    orders = effective_order(query)
+    orders = effective_order(query) if profile.takes_implicit_cursor_values else query.order_by
     if len(cursor.values) > len(orders):
         raise _invalid("Cursor has too many values.")
     for order, value in zip(orders, cursor.values, strict=False):

@@ -62,6 +62,13 @@ class PreparedCommit:
     _before: dict[ResourcePath, DocumentSnapshot | None]
     _after: dict[ResourcePath, DocumentSnapshot | None]
 
+    @property
+    def changes(self) -> tuple[DocumentChange, ...]:
+        """What each document that is written becomes, those among them that stay as they are."""
+        return tuple(
+            DocumentChange(path, before, self._after[path]) for path, before in self._before.items()
+        )
+
     def get_after(self, path: ResourcePath) -> DocumentSnapshot | None:
         """Return any document of the database as it would stand after the commit."""
         if path in self._after:

@@ -6,7 +6,7 @@ fixtures.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +52,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-rehearsal",
         action="store_true",
         help="keep nothing of this run: the requests and the coverage of the last one stay",
+    )
+    group.addoption(
+        "--harness-growth",
+        action="store_true",
+        help="run only the checks that measure how a cost grows",
+    )
+    group.addoption(
+        "--harness-growth-name",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="of those, measure only this scenario (may be given several times)",
+    )
+    group.addoption(
+        "--harness-growth-sizes",
+        metavar="N,N,N",
+        help="how many documents there shall be, in place of what the checks say",
     )
 
 
@@ -101,6 +118,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         run = start_run(config)
     if run is not None:
         run.select(items)
+    if config.getoption("--harness-growth"):
+        dropped = [item for item in items if "cost_growth" not in _fixture_names(item)]
+        items[:] = [item for item in items if item not in dropped]
+        config.hook.pytest_deselected(items=dropped)
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Name the requests behind a figure of the bill that is compared."""
+    from harness.pytest_plugin.figures import explain_comparison
+
+    return explain_comparison(left, right, op)
 
 
 def run_of(config: pytest.Config) -> HarnessRun | None:
@@ -115,17 +143,26 @@ def start_run(config: pytest.Config) -> HarnessRun:
 
     run = HarnessRun(config)
     config.pluginmanager.register(run, "harness-run")
+    if config.getoption("--harness-evidence"):
+        from harness.pytest_plugin.inputs import InputWatch
+
+        config.pluginmanager.register(InputWatch(config, run.began_s), "harness-inputs")
     return run
 
 
 def uses_suite(item: pytest.Item) -> bool:
     """Whether a test asks for a fixture that needs emulators."""
-    return "harness_suite" in getattr(item, "fixturenames", ())
+    return "harness_suite" in _fixture_names(item)
 
 
 def looks_at_coverage(item: pytest.Item) -> bool:
     """Whether a check asks what all the others reached, and so has to run behind them."""
-    return "rules_coverage" in getattr(item, "fixturenames", ())
+    return "rules_coverage" in _fixture_names(item)
+
+
+def _fixture_names(item: pytest.Item) -> Sequence[str]:
+    names: Sequence[str] = getattr(item, "fixturenames", ())
+    return names
 
 
 def _is_marked(item: pytest.Item) -> bool:

@@ -32,6 +32,8 @@ class EventCounts:
     delivered: int
     failed: int
     last_failure: str | None = None
+    open: tuple[str, ...] = ()
+    open_count: int = 0
 
 
 class FirestoreAdmin:
@@ -39,6 +41,7 @@ class FirestoreAdmin:
 
     def __init__(self, address: str, project_id: str, database: str) -> None:
         self._connection = Loopback(_NAME, address)
+        self._address, self._project_id, self._database = address, project_id, database
         self._project = quote(project_id, safe="")
         self._path = f"projects/{self._project}/databases/{quote(database, safe='()')}"
         self._delivered_before = 0
@@ -57,13 +60,39 @@ class FirestoreAdmin:
         expect_ok(_NAME, response)
 
     def begin(self) -> None:
-        """Make ready for a check: no documents, and no faults or other time that a check which was
-        killed has left.
+        """Make ready for a check: no documents in any database, and no faults or other time that a
+        check which was killed has left.
         """
         self.clear()
+        for database in self._other_databases():
+            FirestoreAdmin(self._address, self._project_id, database).clear()
         for control in ("faults", "clock"):
             # Another Firestore knows neither.
             self._connection.request("DELETE", self._own(control), timeout_s=_ANSWER_S)
+
+    def _other_databases(self) -> list[str]:
+        """Return the project's other databases, where the emulator tells."""
+        response = self._connection.request("GET", "/harness/v1/info", timeout_s=_ANSWER_S)
+        prefix = f"projects/{self._project_id}/databases/"
+        names = response.json()["databases"] if response.ok else []
+        found = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        return [database for database in found if database != self._database]
+
+    def sow(self, source: SourceText) -> None:
+        """Put the documents of a seed file into the project's databases; no function hears of it.
+
+        The file has been read and found good.
+        """
+        __tracebackhide__ = True
+        response = self._connection.request(
+            "POST",
+            self._own("seed"),
+            json={"name": source.file_name, "text": source.text},
+            timeout_s=_ANSWER_S,
+        )
+        if response.status_code == 404:
+            self._refuse("take a seed file")
+        expect_ok(_NAME, response)
 
     def settle(self, timeout_s: float) -> None:
         """Wait for the events of what ran before, where the emulator can tell; the next count
@@ -96,7 +125,7 @@ class FirestoreAdmin:
         if counts is None:
             self._refuse("tell when all events are delivered")
         if not counts.is_drained:
-            pytest.fail(f"events are still being handled after {timeout_s:g} s")
+            pytest.fail(_still_open(counts, timeout_s))
         failed = counts.failed - self._failed_before
         self._failed_before = counts.failed
         if failed and not failures_allowed:
@@ -133,6 +162,16 @@ class FirestoreAdmin:
             return False
         expect_ok(_NAME, response)
         return True
+
+    def events_delivered(self) -> int:
+        """Return how many events functions have been given since the emulator started, over all
+        projects; 0 where that cannot be told.
+        """
+        response = self._connection.request("GET", "/harness/v1/info", timeout_s=_ANSWER_S)
+        if not response.ok:
+            return 0
+        events = response.json()["events"]
+        return int(events["delivered"]) + int(events["failed"])
 
     def requests_since(self, sequence: int | None) -> dict[str, Any]:
         """Return what was asked of this database: `{"lastSequence": 7, "truncated": false,
@@ -277,6 +316,8 @@ class FirestoreAdmin:
             answer["delivered"],
             answer["failed"],
             answer.get("lastFailure"),
+            tuple(answer["open"]),
+            answer["openCount"],
         )
 
     def _refuse(self, what: str) -> NoReturn:
@@ -287,3 +328,10 @@ class FirestoreAdmin:
 
 
 _AFTER_ALL = 10**15
+
+
+def _still_open(counts: EventCounts, timeout_s: float) -> str:
+    events = "1 event is" if counts.open_count == 1 else f"{counts.open_count} events are"
+    more = counts.open_count - len(counts.open)
+    lines = [*counts.open, *([f"... and {more} more"] if more else [])]
+    return "\n  ".join([f"{events} not handled after {timeout_s:g} s:", *lines])

@@ -31,6 +31,10 @@ class EmulatorClock:
         """Set the clock; it goes on from there. Return that time."""
         return self._set(at, frozen=False)
 
+    def move_to(self, at: datetime | str) -> datetime:
+        """Set the clock; it stands or goes on, as before. Return that time."""
+        return _moment(self._firestore.set_clock({"now": _text(at)}))
+
     def resume(self) -> datetime:
         """Let a clock that stands go on from where it is; return that time."""
         return self._set(None, frozen=False)
@@ -46,12 +50,8 @@ class EmulatorClock:
 
     def _set(self, at: datetime | str | None, *, frozen: bool) -> datetime:
         content: dict[str, Any] = {"frozen": frozen}
-        if isinstance(at, datetime):
-            if at.tzinfo is None:
-                raise ValueError(f"{at!r} lacks its time zone: give datetime(..., tzinfo=UTC)")
-            content["now"] = at.astimezone(UTC).isoformat()
-        elif at is not None:
-            content["now"] = at
+        if at is not None:
+            content["now"] = _text(at)
         return _moment(self._firestore.set_clock(content))
 
 
@@ -64,6 +64,14 @@ def controlled_clock(firestore: FirestoreAdmin) -> Iterator[EmulatorClock]:
         yield clock
     finally:
         clock.reset()
+
+
+def _text(at: datetime | str) -> str:
+    if not isinstance(at, datetime):
+        return at
+    if at.tzinfo is None:
+        raise ValueError(f"{at!r} lacks its time zone: give datetime(..., tzinfo=UTC)")
+    return at.astimezone(UTC).isoformat()
 
 
 def _moment(answer: dict[str, Any]) -> datetime:

@@ -9,7 +9,7 @@ all workers.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,15 @@ from harness.emulators.handover import HandedSuite
 from harness.emulators.hub import Hub, SuiteEndpoints
 from harness.emulators.tokens import ADMIN_TOKEN, user_token
 from harness.pytest_plugin.admin import FirestoreAdmin
+from harness.pytest_plugin.calling_line import CallingLine
 from harness.pytest_plugin.outcome import not_verified
+from harness.pytest_plugin.suite import project_folder
 from harness.pytest_plugin.xdist import shared_folder, worker_id
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client
 
+    from harness.emulators.functions import FunctionsEmulator
     from harness.pytest_plugin.clock import EmulatorClock
 
 # The longest check that another worker may have to wait for.
@@ -40,9 +43,17 @@ _PROJECT_ID_LENGTH = 30
 class CheckContext:
     """What the fixtures of one check share."""
 
-    def __init__(self, suite: HandedSuite, project_id: str, clients: ExitStack) -> None:
+    def __init__(
+        self,
+        suite: HandedSuite,
+        project_id: str,
+        clients: ExitStack,
+        calling_line: Callable[[], str | None] | None = None,
+    ) -> None:
         self.suite = suite
         self.project_id = project_id
+        self.functions: FunctionsEmulator | None = None
+        self._calling_line = calling_line
         self.is_suite_project = project_id == suite.endpoints.project_id
         self.clock: EmulatorClock | None = None
         self._clients = clients
@@ -81,6 +92,13 @@ class CheckContext:
             self._admin = self.client(ADMIN_TOKEN)
         return self._admin
 
+    @property
+    def invocations(self) -> int:
+        """How many functions the check has called, or got an event of its project, so far."""
+        if self.functions is None or not self.is_suite_project:
+            return 0
+        return self.functions.calls + self.firestore.events_delivered()
+
     @contextmanager
     def without_events(self) -> Iterator[None]:
         """Let what is written within the block be no event for any function."""
@@ -111,12 +129,14 @@ class CheckContext:
         finally:
             hub.enable_background_triggers()
 
-    def client(self, token: str | None) -> Client:
+    def client(self, token: str | None, database: str = _DEFAULT_DATABASE) -> Client:
         """Return a Firestore client that sends a token, or none."""
         from harness.emulators.firestore_client import firestore_client
 
         address = self.address("firestore")
-        client: Client = firestore_client(address, self.project_id, _DEFAULT_DATABASE, token)
+        client: Client = firestore_client(
+            address, self.project_id, database, token, calling_line=self._calling_line
+        )
         self._clients.callback(_close, client)
         return client
 
@@ -163,7 +183,8 @@ def check_context(
         else:
             suffix = worker_id(config) or "checks"
             project_id = f"{suite_project[: _PROJECT_ID_LENGTH - len(suffix) - 1]}-{suffix}"
-        context = CheckContext(suite, project_id, stack)
+        calling_line = CallingLine(project_folder(config))
+        context = CheckContext(suite, project_id, stack, calling_line)
         if suite.endpoints.firestore is not None:
             if in_suite_project and suite.endpoints.functions is not None:
                 # Events of the check before, which would write into this one's database.

@@ -6,7 +6,7 @@ it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from harness.pytest_plugin.access import AskOverTheWire, CheckedMatrix, DecidedProject
     from harness.pytest_plugin.clock import EmulatorClock
     from harness.pytest_plugin.context import CheckContext
+    from harness.pytest_plugin.databases import CheckDatabase
     from harness.pytest_plugin.faults import InjectFault
     from harness.pytest_plugin.functions_log import FunctionsLog
+    from harness.pytest_plugin.growth import MeasuredGrowth
     from harness.pytest_plugin.meter import CostMeter
+    from harness.pytest_plugin.schedules import ScheduledFunctions
     from harness.pytest_plugin.snapshots import FirestoreSnapshots, KeptSnapshots
     from harness.rules.coverage_report import CoverageSummary
     from harness.workflow.document import WorkflowDocument
@@ -48,6 +51,26 @@ class CallFunction(Protocol):
         timeout_s: float = 60.0,
     ) -> Any:
         """Return a callable function's result, or raise its FunctionsError."""
+
+
+class MeasureCost(Protocol):
+    """How `query_cost` is called."""
+
+    def __call__(self, name: str | None = None) -> AbstractContextManager[CostMeter]:
+        """Return the block whose requests are billed."""
+
+
+class MeasureCostGrowth(Protocol):
+    """How `cost_growth` is called."""
+
+    def __call__(
+        self,
+        name: str,
+        seed: Callable[[int, int], Any],
+        run: Callable[[], Any],
+        sizes: Sequence[int] = ...,
+    ) -> MeasuredGrowth:
+        """Return how the cost of `run` grows."""
 
 
 # The suite, and the check's place in it
@@ -188,6 +211,27 @@ def firestore_unauthenticated(harness_check: CheckContext) -> Client:
 
 
 @pytest.fixture
+def firestore_database(harness_check: CheckContext) -> Callable[[str], CheckDatabase]:
+    """A function from the id of a database to its clients: `.admin`, `.as_(uid, **claims)`,
+    `.unauthenticated`. It is empty when the check begins.
+    """
+    from harness.pytest_plugin.databases import CheckDatabase
+
+    return lambda database: CheckDatabase(harness_check, database)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest, harness_check: CheckContext) -> Callable[[str], None]:
+    """A function that puts what a seed file says into the databases, and its users into the Auth
+    emulator: `seed("shop.yaml")`, beside the check or in the project's folder.
+    """
+    from harness.pytest_plugin.seeds import SeedFixture
+
+    folders = (request.path.parent, request.config.rootpath)
+    return SeedFixture(harness_check, folders, keeps_users="auth_user" in request.fixturenames).sow
+
+
+@pytest.fixture
 def clear_firestore(harness_check: CheckContext) -> Callable[[], None]:
     """A function that empties the database in the middle of a check; between checks that is done
     anyway.
@@ -205,13 +249,56 @@ def without_events(harness_check: CheckContext) -> Callable[[], AbstractContextM
 
 
 @pytest.fixture
-def query_cost(harness_check: CheckContext) -> Callable[[], AbstractContextManager[CostMeter]]:
+def query_cost(
+    request: pytest.FixtureRequest, harness_check: CheckContext, harness_settings: Settings
+) -> MeasureCost:
     """A function that gives a context manager: what the Firestore bills for the requests within
     it.
+
+    `query_cost("open a group")` names a scenario: its cost goes into the reports, and the check
+    fails when it is over the budget of that name in harness.yaml.
     """
+    from harness.pytest_plugin.costs import keep_cost
     from harness.pytest_plugin.meter import metered
 
-    return lambda: metered(harness_check.firestore)
+    def keep(meter: CostMeter) -> None:
+        keep_cost(request.config, meter.scenario(request.node.nodeid))
+
+    return lambda name=None: metered(harness_check, name, harness_settings.budgets, keep)
+
+
+@pytest.fixture
+def cost_growth(
+    request: pytest.FixtureRequest, harness_check: CheckContext, harness_settings: Settings
+) -> MeasureCostGrowth:
+    """A function that runs a scenario at several sizes of the data and says how its cost grows.
+
+    `cost_growth("open a group", seed, run)`: `seed(start, end)` adds the documents numbered so. The
+    check fails when the budget of that name in harness.yaml allows less growth.
+    """
+    from harness.pytest_plugin.costs import keep_cost
+    from harness.pytest_plugin.growth import SIZES, hold_to, measure_growth
+
+    def measure(
+        name: str,
+        seed: Callable[[int, int], Any],
+        run: Callable[[], Any],
+        sizes: Sequence[int] = SIZES,
+    ) -> MeasuredGrowth:
+        __tracebackhide__ = True
+        budget = harness_settings.budgets.get(name)
+        wanted = request.config.getoption("--harness-growth-name")
+        if wanted and name not in wanted:
+            pytest.skip(f"only the growth of {', '.join(wanted)} is asked for")
+        asked = request.config.getoption("--harness-growth-sizes")
+        sizes = tuple(map(int, asked.split(","))) if asked else sizes
+        growth = measure_growth(harness_check, name, seed, run, sizes)
+        allowed = budget.growth if budget is not None else None
+        keep_cost(request.config, growth.to_cost(request.node.nodeid, allowed))
+        hold_to(budget, growth)
+        return growth
+
+    return measure
 
 
 @pytest.fixture
@@ -308,7 +395,9 @@ def functions(harness_suite_project: CheckContext) -> FunctionsEmulator:
     from harness.emulators.functions import FunctionsEmulator
 
     harness_suite_project.address("functions")
-    return FunctionsEmulator(harness_suite_project.endpoints)
+    emulator = FunctionsEmulator(harness_suite_project.endpoints)
+    harness_suite_project.functions = emulator
+    return emulator
 
 
 @pytest.fixture
@@ -379,6 +468,18 @@ def redeliver_events(
     many. Delivery is at least once in production: a function must bear it.
     """
     return harness_suite_project.firestore.redeliver_events
+
+
+@pytest.fixture
+def scheduled_functions(
+    functions: FunctionsEmulator, emulator_clock: EmulatorClock, drain_events: Callable[..., int]
+) -> ScheduledFunctions:
+    """Scheduled functions under `emulator_clock`: `.advance(seconds)` puts it forward and runs what
+    is due on the way, `.run(name)` runs one now, `.due(seconds)` only says.
+    """
+    from harness.pytest_plugin.schedules import ScheduledFunctions
+
+    return ScheduledFunctions(functions, emulator_clock, drain_events)
 
 
 @pytest.fixture
@@ -491,9 +592,14 @@ def rules_coverage(
 
     A check that asks for this runs behind all others. It is not verified when some were left out.
     """
+    from harness.pytest_plugin.recorder import findings_of
     from harness.pytest_plugin.rules_coverage import summaries_of_whole_run
 
-    return summaries_of_whole_run(request.config, request.session, harness_suite)
+    summaries = summaries_of_whole_run(request.config, request.session, harness_suite)
+    for summary in summaries:
+        percent = int(summary.evaluated.percent)  # rounded down, so that 100 means all
+        findings_of(request.node).add_metric(f"percent_of {summary.file_name}", percent)
+    return summaries
 
 
 # What a check observed
@@ -507,6 +613,16 @@ def record_proof(request: pytest.FixtureRequest) -> Callable[[str], None]:
     from harness.pytest_plugin.recorder import findings_of
 
     return findings_of(request.node).add_proof
+
+
+@pytest.fixture
+def record_warning(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """A function that takes a sentence on what is no failure, and should not stay so: the check
+    passes with a warning.
+    """
+    from harness.pytest_plugin.recorder import findings_of
+
+    return findings_of(request.node).add_warning
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,7 @@ from harness.project import (
     workflow_paths,
 )
 from harness.workflow.document import ChecklistItem, WorkflowDocument
-
-MARK = "workflow"
+from harness.workflow.marks import MARK, addresses_in_source
 
 
 class ItemIndex:
@@ -105,35 +103,13 @@ def item_ids_in_source(path: Path, items: ItemIndex) -> tuple[str, ...] | None:
     else than plain text.
     """
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        addresses = addresses_in_source(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     ids: dict[str, None] = {}
-    for call in _workflow_marks(tree):
-        if not call.args:
-            return None
-        for argument in call.args:
-            if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-                return None
-            try:
-                ids[items.find(argument.value).item_id] = None
-            except WorkflowError:
-                continue  # nothing in the document to leave unticked
+    for address in addresses or ():
+        try:
+            ids[items.find(address).item_id] = None
+        except WorkflowError:
+            continue  # nothing in the document to leave unticked
     return tuple(ids) or None
-
-
-def _workflow_marks(tree: ast.AST) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == MARK
-            and isinstance(node.func.value, ast.Attribute | ast.Name)
-            and (
-                node.func.value.attr
-                if isinstance(node.func.value, ast.Attribute)
-                else node.func.value.id
-            )
-            == "mark"
-        ):
-            yield node

@@ -1,23 +1,35 @@
-"""What the Firestore bills for the requests of a part of a check."""
+"""What the Firestore bills for the requests of a part of a check, and what a budget says to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.pytest_plugin.admin import FirestoreAdmin
+import pytest
+
+from harness.billing.findings import Finding, findings_of
+from harness.billing.scenarios import ScenarioCost, scenario_cost
+from harness.billing.usage import RequestUse, by_shape
+from harness.config import Budget
+from harness.pytest_plugin.context import CheckContext
+from harness.pytest_plugin.figures import Figure
+
+_SHOWN = 6
+_BILLED = ("reads", "writes", "deletes", "index_entries", "invocations")
 
 
 @dataclass(slots=True)
 class QueryCost:
-    """Billed operations of all requests of one shape.
+    """Billed operations of all requests of one shape, or of one function.
 
     Attributes:
         label: Such as `RunQuery orders where status == ? order by createdAt limit 20`.
         reads: Billed document reads; those of rules among them.
         plan: The indexes used.
+        at: The lines that asked, where they are known: `checks/test_feed.py:12`.
+        functions: The functions that asked.
     """
 
     label: str
@@ -29,29 +41,43 @@ class QueryCost:
     index_entries_scanned: int = 0
     documents_returned: int = 0
     plan: tuple[str, ...] = ()
+    at: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
-    def add(self, record: dict[str, Any]) -> None:
-        """Add one request, as the meter records it."""
-        billed = record["billed"]
+    def add(self, use: RequestUse) -> None:
+        """Add one request."""
         self.requests += 1
-        self.reads += billed["totalReads"]
-        self.writes += billed["writes"]
-        self.deletes += billed["deletes"]
-        self.rules_reads += billed["rulesReads"]
-        self.index_entries_scanned += billed["indexEntriesScanned"]
-        self.documents_returned += billed["documentsReturned"]
-        self.plan = tuple(record.get("plan", ())) or self.plan
+        self.reads += int(use.operations.reads)
+        self.writes += int(use.operations.writes)
+        self.deletes += int(use.operations.deletes)
+        self.rules_reads += use.rules_reads
+        self.index_entries_scanned += use.index_entries
+        self.documents_returned += use.returned
+        self.plan = use.plan or self.plan
+        if use.at is not None and use.at not in self.at:
+            self.at = (*self.at, use.at)
+        if use.function is not None and use.function not in self.functions:
+            self.functions = (*self.functions, use.function)
 
 
 class CostMeter:
-    """The bill; it can be read when the `with` block has ended."""
+    """The bill; it can be read when the `with` block has ended.
 
-    def __init__(self) -> None:
+    Args:
+        name: Of the scenario, if it has one.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
         self._records: list[dict[str, Any]] | None = None
+        self._uses: tuple[RequestUse, ...] = ()
+        self._invocations = 0
 
-    def close(self, records: list[dict[str, Any]]) -> None:
-        """Take the records of the block that has ended."""
+    def close(self, records: list[dict[str, Any]], invocations: int = 0) -> None:
+        """Take the records of the block that has ended, and how many functions ran in it."""
         self._records = records
+        self._uses = tuple(map(RequestUse.from_json, records))
+        self._invocations = invocations
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -63,57 +89,164 @@ class CostMeter:
         return self._records
 
     @property
+    def uses(self) -> tuple[RequestUse, ...]:
+        """Every request, in order."""
+        _ = self.requests
+        return self._uses
+
+    @property
     def total(self) -> QueryCost:
         """All requests together."""
         cost = QueryCost("all requests")
-        for record in self.requests:
-            cost.add(record)
-        cost.plan = ()
+        for use in self.uses:
+            cost.add(use)
+        cost.plan = cost.at = cost.functions = ()
         return cost
 
     @property
-    def reads(self) -> int:
+    def reads(self) -> Figure:
         """Billed document reads, those of rules among them."""
-        return self.total.reads
+        return self._figure("reads", lambda use: use.operations.reads)
 
     @property
-    def writes(self) -> int:
+    def writes(self) -> Figure:
         """Billed writes."""
-        return self.total.writes
+        return self._figure("writes", lambda use: use.operations.writes)
 
     @property
-    def deletes(self) -> int:
+    def deletes(self) -> Figure:
         """Billed deletes."""
-        return self.total.deletes
+        return self._figure("deletes", lambda use: use.operations.deletes)
 
     @property
-    def rules_reads(self) -> int:
+    def rules_reads(self) -> Figure:
         """Billed reads that rules made with get(), exists() and getAfter()."""
-        return self.total.rules_reads
+        return self._figure("reads by rules", lambda use: use.rules_reads)
 
     @property
-    def index_entries_scanned(self) -> int:
+    def index_entries_scanned(self) -> Figure:
         """Index entries that queries went through."""
-        return self.total.index_entries_scanned
+        return self._figure("index entries", lambda use: use.index_entries)
+
+    @property
+    def index_entries(self) -> Figure:
+        """The same, as budgets call it."""
+        return self.index_entries_scanned
+
+    @property
+    def egress_bytes(self) -> Figure:
+        """Bytes of the answers."""
+        return self._figure("bytes", lambda use: use.operations.egress_bytes)
+
+    @property
+    def stored_bytes(self) -> Figure:
+        """Bytes by which storage grew, index entries included."""
+        return self._figure("bytes", lambda use: use.operations.stored_bytes)
+
+    @property
+    def invocations(self) -> Figure:
+        """Functions that were called, or got an event."""
+        _ = self.requests
+        return Figure(self._invocations)
 
     def by_query(self) -> list[QueryCost]:
         """Return the cost of each shape of request, the dearest in reads first."""
+        return self._grouped(lambda use: use.label)
+
+    def by_function(self) -> dict[str, QueryCost]:
+        """Return what the requests of each function cost."""
+        found = self._grouped(lambda use: use.function)
+        return {cost.label: cost for cost in found}
+
+    def by_caller(self) -> dict[str, QueryCost]:
+        """Return what each caller's requests cost: `admin`, `anonymous`, `user:ana`."""
+        return {cost.label: cost for cost in self._grouped(lambda use: use.caller)}
+
+    def findings(self) -> list[Finding]:
+        """Return what costs more than it must: reads in a loop, offsets, missing limits…"""
+        return findings_of(self.uses)
+
+    def scenario(self, check: str) -> ScenarioCost:
+        """Return the cost as it is kept for reports."""
+        return scenario_cost(self.name or "", check, self.uses, self._invocations)
+
+    def over(self, budget: Budget) -> list[str]:
+        """Return a line for each figure that is over its budget, each followed by its causes."""
+        lines = []
+        for key in _BILLED:
+            allowed, figure = getattr(budget, key), getattr(self, key)
+            if allowed is not None and figure > allowed:
+                words = key.replace("_", " ")
+                lines.append(f'"{self.name}" costs {figure} {words}; its budget is {allowed}')
+                lines += [f"  {line}" for line in figure.breakdown]
+        return lines
+
+    def _grouped(self, key: Callable[[RequestUse], str | None]) -> list[QueryCost]:
         costs: dict[str, QueryCost] = {}
-        for record in self.requests:
-            label = f"{record['rpc']} {record.get('query') or record['collection']}".strip()
-            costs.setdefault(label, QueryCost(label)).add(record)
+        for use in self.uses:
+            label = key(use)
+            if label is not None:
+                costs.setdefault(label, QueryCost(label)).add(use)
         return sorted(costs.values(), key=lambda cost: -cost.reads)
+
+    def _figure(self, words: str, of: Callable[[RequestUse], float]) -> Figure:
+        uses = self.uses
+        return Figure(sum(map(of, uses)), _breakdown(uses, words, of))
+
+
+def _breakdown(
+    uses: Sequence[RequestUse], words: str, of: Callable[[RequestUse], float]
+) -> list[str]:
+    """Return what a figure is made of, the largest part first."""
+    groups: dict[str, list[RequestUse]] = {}
+    for use in uses:
+        if of(use):
+            groups.setdefault(use.label, []).append(use)
+    parts = sorted(
+        ((sum(map(of, group)), label, group) for label, group in groups.items()),
+        key=lambda part: (-part[0], part[1]),
+    )
+    lines = []
+    for figure, label, group in parts[:_SHOWN]:
+        (shape,) = by_shape(group)
+        times = f"{shape.requests} × " if shape.requests > 1 else ""
+        by = f" (function {', '.join(shape.functions)})" if shape.functions else ""
+        where = f"  at {', '.join(shape.at[:3])}" if shape.at else ""
+        lines.append(f"{figure:g} {words}: {times}{label}{by}{where}")
+    if len(parts) > _SHOWN:
+        rest = sum(figure for figure, _, _ in parts[_SHOWN:])
+        lines.append(f"{rest:g} {words}: {len(parts) - _SHOWN} other shapes of requests")
+    return lines
 
 
 @contextmanager
-def metered(firestore: FirestoreAdmin) -> Iterator[CostMeter]:
-    """Bill what is asked of the database within the block."""
+def metered(
+    context: CheckContext,
+    name: str | None = None,
+    budgets: Mapping[str, Budget] | None = None,
+    keep: Callable[[CostMeter], None] = lambda meter: None,
+) -> Iterator[CostMeter]:
+    """Bill what is asked of the database within the block.
+
+    Args:
+        name: Of a scenario: its cost is kept for the reports, and held to its budget if it has one.
+        keep: Takes the bill of a scenario.
+    """
+    __tracebackhide__ = True
+    firestore = context.firestore
     mark = firestore.requests_since(None)["lastSequence"]
-    meter = CostMeter()
+    invocations = context.invocations
+    meter = CostMeter(name)
     yield meter
     answer = firestore.requests_since(mark)
     if answer["truncated"]:
         raise RuntimeError(
             "too many requests in one `with query_cost()` block: the meter has dropped the first"
         )
-    meter.close(answer["requests"])
+    meter.close(answer["requests"], context.invocations - invocations)
+    if name is not None:
+        keep(meter)
+        budget = (budgets or {}).get(name)
+        over = meter.over(budget) if budget is not None else []
+        if over:
+            pytest.fail("\n".join(over), pytrace=False)

@@ -22,6 +22,9 @@ Metric = int | float | str
 # What a report carries from the process that ran the check to the one that records it.
 _REPORT_ATTRIBUTE = "harness_findings"
 
+# The names of its inputs, where they are watched; see `inputs.py`.
+INPUTS_ATTRIBUTE = "harness_inputs"
+
 # The decision of the rules that a check probably failed for, in a line; see `decisions.py`.
 _DECISION_ATTRIBUTE = "harness_decision"
 
@@ -37,17 +40,22 @@ _PHASE_WORDS = {"setup": "set-up failed: ", "teardown": "clean-up failed: "}
 
 @dataclass(slots=True)
 class Findings:
-    """What a check says that it observed, besides passing: sentences, counts that the same inputs
-    give again, and tables for the report.
+    """What a check says that it observed, besides passing: sentences, warnings, counts that the
+    same inputs give again, and tables for the report.
     """
 
     proofs: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     metrics: dict[str, Metric] = field(default_factory=dict)
     tables: list[ResultTable] = field(default_factory=list)
 
     def add_proof(self, text: str) -> None:
         """Take a sentence; it becomes one line."""
         self.proofs.append(" ".join(text.split()))
+
+    def add_warning(self, text: str) -> None:
+        """Take a sentence on what is no failure and should not stay so; it becomes one line."""
+        self.warnings.append(" ".join(text.split()))
 
     def add_metric(self, name: str, value: Metric) -> None:
         """Take a count; a later one of the same name replaces it."""
@@ -70,6 +78,7 @@ def attach_findings(report: pytest.TestReport, item: pytest.Item) -> None:
     if findings is not None:
         value = {
             "proofs": list(findings.proofs),
+            "warnings": list(findings.warnings),
             "metrics": dict(findings.metrics),
             "tables": [table.to_json() for table in findings.tables],
         }
@@ -168,6 +177,7 @@ class _Record:
     phases: set[str] = field(default_factory=set)
     duration_s: float = 0.0
     findings: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
 
     def worsen(self, outcome: Outcome, reason: str) -> None:
         if _RANKS.index(outcome) > _RANKS.index(self.outcome):
@@ -190,6 +200,7 @@ class Recorder:
             record.phases.add(report.when)
             record.duration_s += report.duration
         record.findings = getattr(report, _REPORT_ATTRIBUTE, None) or record.findings
+        record.inputs = tuple(getattr(report, INPUTS_ATTRIBUTE, None) or record.inputs)
         record.worsen(*self._judge(report))
 
     def outcome_of(self, nodeid: str) -> Outcome | None:
@@ -248,6 +259,8 @@ class Recorder:
             duration_s=record.duration_s,
             metrics=dict(record.findings.get("metrics", {})),
             tables=tuple(map(ResultTable.from_json, record.findings.get("tables", ()))),
+            inputs=record.inputs,
+            warnings=tuple(record.findings.get("warnings", ())),
         )
 
     def _unmapped(self, nodeid: str, record: _Record) -> CheckResult:

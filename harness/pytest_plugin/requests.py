@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.costs import clear_costs
 from harness.errors import HarnessError
 from harness.project import load_project
 from harness.pytest_plugin.context import CheckContext
@@ -95,6 +96,7 @@ def forget_last_run(config: pytest.Config) -> None:
         return
     with contextlib.suppress(HarnessError):
         clear_recordings(project_folder(config))
+        clear_costs(project_folder(config))
 
 
 @contextmanager
@@ -125,6 +127,7 @@ def _keeper(config: pytest.Config) -> RequestKeeper:
         worker = worker_id(config)
         if not worker:
             clear_recordings(folder)
+            clear_costs(folder)
         rulesets = own_rulesets(load_project(folder))
         file = RequestsFile(folder, worker or _ONLY_PROCESS, list(rulesets))
         keeper = config.stash[_KEEPER] = RequestKeeper(file, rulesets)

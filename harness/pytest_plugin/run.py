@@ -49,7 +49,7 @@ class HarnessRun:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self._began_s = time.time()
+        self.began_s = time.time()
         self._collection = Collection()
         self._mapped: list[pytest.Item] = []
         self._recorder = Recorder(config.rootpath)
@@ -275,7 +275,7 @@ class HarnessRun:
         if not self._is_worker and collection.wants_suite:
             from harness.pytest_plugin.rules_coverage import coverage_summary
 
-            covered = coverage_summary(self.config, self._began_s)
+            covered = coverage_summary(self.config, self.began_s)
             if covered:
                 terminalreporter.section("rules coverage")
                 for line in covered:

@@ -115,8 +115,10 @@ def _options(config: pytest.Config) -> SuiteOptions:
             "there is no Firestore to attach to: FIRESTORE_EMULATOR_HOST is not set",
             fix="set it to the host:port of the Firestore that runs",
         )
+    settings = load_settings(folder)
     return SuiteOptions(
         folder,
-        project_id=load_settings(folder).project_id,
+        project_id=settings.project_id,
+        firestore_arguments=settings.firestore.arguments,
         firestore=firestore,
     )

@@ -13,9 +13,10 @@ from harness.reports.model import ReportedItem, RunReport
 from harness.source import SourcePosition, SourceText
 from harness.workflow.evidence import CheckResult
 from harness.workflow.guidance import Verifier, WayToVerify
+from harness.workflow.states import State
 from harness.workflow.verdict import VerdictKind
 
-FORMAT = "firebase-workflow-harness/run-report/1"
+FORMAT = "firebase-workflow-harness/run-report/2"
 """Changes when a reader of the old shape would be misled; new fields alone do not change it."""
 
 
@@ -32,13 +33,17 @@ def report_to_json(report: RunReport) -> str:
         "counts": {
             "total": counts.total,
             "verified": counts.verified,
-            "refuted": counts.refuted,
+            "signed": counts.signed,
+            "failed": counts.failed,
+            "stale": counts.stale,
             "not_verified": counts.not_verified,
             "newly_ticked": counts.newly_ticked,
             "newly_unticked": counts.newly_unticked,
             "unsupported_ticks": counts.unsupported_ticks,
         },
         "missing": list(report.missing),
+        "remarks": list(report.remarks),
+        "next": report.next_id,
         "items": [_item_to_json(item) for item in report.items],
         "unmapped": [check.to_json() for check in report.unmapped],
     }
@@ -66,6 +71,8 @@ def report_from_json(source: SourceText) -> RunReport:
             ),
             missing=value.texts("missing"),
             unmapped=tuple(map(CheckResult.from_json, value.array("unmapped"))),
+            remarks=value.texts("remarks"),
+            next_id=value.text_or_null("next"),
         )
     except json.JSONDecodeError as error:
         at = SourcePosition(source.file_name, error.lineno, error.colno)
@@ -87,8 +94,11 @@ def _item_to_json(item: ReportedItem) -> dict[str, Any]:
         "is_ticked": item.is_ticked,
         "is_placeholder": item.is_placeholder,
         "verdict": item.verdict.value,
+        "state": item.state.value,
         "reason": item.reason,
         "would_verify": {"by": item.would_verify.by.value, "sentence": item.would_verify.sentence},
+        "command": item.command,
+        "held": item.held,
         "checks": [check.to_json() for check in item.checks],
     }
 
@@ -109,6 +119,9 @@ def _item_from_json(value: _Fields) -> ReportedItem:
         reason=value.text("reason"),
         would_verify=WayToVerify(Verifier(way.text("by")), way.text("sentence")),
         checks=tuple(map(CheckResult.from_json, value.array("checks"))),
+        state=State(value.text("state")),
+        command=value.text("command"),
+        held=value.text("held"),
     )
 
 
@@ -127,6 +140,9 @@ class _Fields:
         if not isinstance(value, str):
             raise self._wrong(key, "a string")
         return value
+
+    def text_or_null(self, key: str) -> str | None:
+        return None if self._value.get(key) is None else self.text(key)
 
     def flag(self, key: str) -> bool:
         value = self._value.get(key)

@@ -20,9 +20,10 @@ from harness.reports.model import (
     tables,
 )
 from harness.workflow.evidence import CheckResult, Outcome
-from harness.workflow.verdict import VerdictKind
+from harness.workflow.states import State
 
-_MARKS = {VerdictKind.VERIFIED: "✅", VerdictKind.REFUTED: "❌", VerdictKind.NOT_VERIFIED: "▫️"}
+_MARKS = {State.VERIFIED: "✅", State.SIGNED: "✍️", State.FAILED: "❌", State.STALE: "⏳"}
+_OTHER_MARK = "▫️"
 
 
 def render_markdown(report: RunReport, *, unchecked: bool = False) -> str:
@@ -42,6 +43,8 @@ def render_markdown(report: RunReport, *, unchecked: bool = False) -> str:
     lines += [" · ".join([*about, suite, markdown_text(report.started_at)]), ""]
     for missing in report.missing:
         lines += [f"> ⚠️ {markdown_text(missing)}", ""]
+    for remark in report.remarks:
+        lines += [f"> {markdown_text(remark)}", ""]
     if unchecked:
         lines += _unchecked(report.left)
     else:
@@ -62,7 +65,7 @@ def _sections(items: Iterable[ReportedItem]) -> list[str]:
         for item in group:
             indent = "  " * item.depth
             lines.append(f"{indent}- {_item(item)}  ")
-            lines.append(f"{indent}  {markdown_text(item.reason)}")
+            lines.append(f"{indent}  {markdown_text(item.why)}")
         lines.append("")
     return lines
 
@@ -75,8 +78,10 @@ def _unchecked(items: tuple[ReportedItem, ...]) -> list[str]:
         lines += [_heading(path), ""]
         for item in group:
             lines.append(f"- {_item(item, whole_name=True)}")
-            lines.append(f"  - why: {markdown_text(item.reason)}")
+            lines.append(f"  - why: {markdown_text(item.why)}")
             lines.append(f"  - needs: {markdown_text(item.would_verify.sentence)}")
+            if item.command:
+                lines.append(f"  - run: {markdown_code(item.command)}")
         lines.append("")
     return lines
 
@@ -146,10 +151,10 @@ def _heading(path: tuple[str, ...]) -> str:
 def _item(item: ReportedItem, *, whole_name: bool = False) -> str:
     name = " / ".join((*item.ancestors, item.text)) if whole_name else item.text
     text = f"**{markdown_text(name)}**" if item.text else "*(nothing is written here)*"
-    if item.is_ticked and not item.was_ticked:
+    if item.is_unsupported_tick:
+        text += " (ticked)"
+    elif item.is_ticked and not item.was_ticked:
         text += " (now ticked)"
     elif item.was_ticked and not item.is_ticked:
         text += " (tick taken back)"
-    elif item.is_unsupported_tick:
-        text += " (ticked)"
-    return f"{_MARKS[item.verdict]} {text}"
+    return f"{_MARKS.get(item.state, _OTHER_MARK)} {text}"

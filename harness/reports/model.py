@@ -9,10 +9,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.workflow.document import WorkflowDocument
-from harness.workflow.evidence import CheckResult, ResultTable
-from harness.workflow.guidance import Verifier, WayToVerify, what_would_verify
+from harness.workflow.audit import Audit, FindingKind, gate_reason
+from harness.workflow.document import ChecklistItem, WorkflowDocument
+from harness.workflow.evidence import CheckResult, Evidence, ResultTable
+from harness.workflow.guidance import Verifier, WayToVerify, command_for, what_would_verify
+from harness.workflow.states import State
 from harness.workflow.verdict import Verdict, VerdictKind
+
+_NO_VERDICT = "no check has run yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,12 @@ class ReportedItem:
     Attributes:
         was_ticked: In the document as the run found it.
         is_ticked: In the document as the run left it.
-        reason: Why the verdict is what it is. One line.
+        verdict: What the run says.
+        state: What is known, of this run and of all before.
+        reason: Why the state is what it is. One line.
         would_verify: Who or what can verify it.
+        command: What to run when that is there; empty if there is nothing to run.
+        held: Why its box stays empty although something supports it; mostly empty.
     """
 
     item_id: str
@@ -39,6 +47,14 @@ class ReportedItem:
     reason: str
     would_verify: WayToVerify
     checks: tuple[CheckResult, ...]
+    state: State
+    command: str = ""
+    held: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why it is as it is, and why its box is not ticked if it could be."""
+        return f"{self.reason}; {self.held}" if self.held else self.reason
 
     @property
     def title(self) -> str:
@@ -47,17 +63,27 @@ class ReportedItem:
 
     @property
     def is_unsupported_tick(self) -> bool:
-        """Whether it is ticked although nothing verifies it."""
-        return self.is_ticked and self.verdict is not VerdictKind.VERIFIED
+        """Whether it is ticked although nothing supports that."""
+        return self.is_ticked and not self.state.supports_tick
+
+    @property
+    def has_lost_support(self) -> bool:
+        """Whether it is ticked although checks that it has do not support that any more."""
+        return self.is_ticked and self.state in (State.FAILED, State.STALE, State.NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many items have which verdict, and what happened to the boxes."""
+    """How many items are in which state, and what happened to the boxes.
+
+    `not_verified` counts all that are neither verified nor signed nor failed, the stale ones too.
+    """
 
     total: int
     verified: int
-    refuted: int
+    signed: int
+    failed: int
+    stale: int
     not_verified: int
     newly_ticked: int
     newly_unticked: int
@@ -77,6 +103,8 @@ class RunReport:
         items: In the document's order.
         missing: What the environment lacked, one sentence each.
         unmapped: Results of checks that belong to no item of the document.
+        remarks: What else is worth knowing, one sentence each: gates, the order.
+        next_id: The item that comes due next; None when all are done.
     """
 
     project: str
@@ -86,16 +114,24 @@ class RunReport:
     items: tuple[ReportedItem, ...]
     missing: tuple[str, ...] = ()
     unmapped: tuple[CheckResult, ...] = ()
+    remarks: tuple[str, ...] = ()
+    next_id: str | None = None
 
     @property
     def counts(self) -> Counts:
         """How many items are what."""
-        kinds = [item.verdict for item in self.items]
+        states = [item.state for item in self.items]
+        verified, signed, failed, stale = (
+            states.count(state)
+            for state in (State.VERIFIED, State.SIGNED, State.FAILED, State.STALE)
+        )
         return Counts(
-            total=len(kinds),
-            verified=kinds.count(VerdictKind.VERIFIED),
-            refuted=kinds.count(VerdictKind.REFUTED),
-            not_verified=kinds.count(VerdictKind.NOT_VERIFIED),
+            total=len(states),
+            verified=verified,
+            signed=signed,
+            failed=failed,
+            stale=stale,
+            not_verified=len(states) - verified - signed - failed,
             newly_ticked=sum(item.is_ticked and not item.was_ticked for item in self.items),
             newly_unticked=sum(item.was_ticked and not item.is_ticked for item in self.items),
             unsupported_ticks=sum(item.is_unsupported_tick for item in self.items),
@@ -103,8 +139,8 @@ class RunReport:
 
     @property
     def left(self) -> tuple[ReportedItem, ...]:
-        """The items that are not verified."""
-        return tuple(item for item in self.items if item.verdict is not VerdictKind.VERIFIED)
+        """The items that are neither verified nor signed."""
+        return tuple(item for item in self.items if not item.state.supports_tick)
 
 
 def build_report(
@@ -117,6 +153,7 @@ def build_report(
     missing: Iterable[str] = (),
     unmapped: Iterable[CheckResult] = (),
     ticked: bool = True,
+    audit: Audit | None = None,
 ) -> RunReport:
     """Join a document and the verdicts on its items.
 
@@ -129,14 +166,23 @@ def build_report(
         missing: What the environment lacked.
         unmapped: Results that belong to no item.
         ticked: Whether the verdicts were written into the document (`--no-tick`: False).
+        audit: Of the document as the run left it, with all that files say. Without one, only this
+            run is known, and `ticked` says what became of the boxes.
     """
     by_id = {verdict.item_id: verdict for verdict in verdicts}
     items = []
     for item in document.items:
         verdict = by_id.get(item.item_id) or Verdict(
-            item.item_id, VerdictKind.NOT_VERIFIED, "no check has run yet", (), None
+            item.item_id, VerdictKind.NOT_VERIFIED, _NO_VERDICT, (), None
         )
-        changes = ticked and verdict.wants_tick is not None
+        if audit is None:
+            changes = ticked and verdict.wants_tick is not None
+            is_ticked = bool(verdict.wants_tick) if changes else item.is_ticked
+            state, reason = _state_of_run(verdict, is_ticked=is_ticked), verdict.reason
+        else:
+            is_ticked = audit.document.item(item.item_id).is_ticked
+            state, reason = _state_of_files(verdict, audit)
+        held_by = None if audit is None else audit.order.held.get(item.item_id)
         items.append(
             ReportedItem(
                 item_id=item.item_id,
@@ -146,12 +192,17 @@ def build_report(
                 depth=item.depth,
                 line=item.line,
                 was_ticked=item.is_ticked,
-                is_ticked=bool(verdict.wants_tick) if changes else item.is_ticked,
+                is_ticked=is_ticked,
                 is_placeholder=item.is_placeholder,
                 verdict=verdict.kind,
-                reason=verdict.reason,
+                reason=reason,
                 would_verify=what_would_verify(item),
                 checks=verdict.checks,
+                state=state,
+                command=_command(item, state, held_by),
+                held=""
+                if audit is None or held_by is None or not state.supports_tick
+                else gate_reason(audit.document, held_by),
             )
         )
     return RunReport(
@@ -162,7 +213,63 @@ def build_report(
         items=tuple(items),
         missing=tuple(missing),
         unmapped=tuple(unmapped),
+        remarks=() if audit is None else tuple(_remarks(audit)),
+        next_id=_first_undone(items) if audit is None else audit.order.next_id,
     )
+
+
+def _first_undone(items: Iterable[ReportedItem]) -> str | None:
+    done = (State.VERIFIED, State.SIGNED, State.CLAIMED)
+    return next((item.item_id for item in items if item.state not in done), None)
+
+
+def _state_of_run(verdict: Verdict, *, is_ticked: bool) -> State:
+    if verdict.kind is VerdictKind.VERIFIED:
+        return State.VERIFIED
+    if verdict.kind is VerdictKind.REFUTED:
+        return State.FAILED
+    if verdict.checks:
+        return State.NOT_RUN
+    return State.CLAIMED if is_ticked else State.OPEN
+
+
+def _state_of_files(verdict: Verdict, audit: Audit) -> tuple[State, str]:
+    """Return what is known, in the run's own words where the run found it out."""
+    found = audit.states[verdict.item_id]
+    is_of_run = verdict.checks and _state_of_run(verdict, is_ticked=False) is found.state
+    if is_of_run and isinstance(found.record, Evidence):
+        return found.state, verdict.reason
+    return found.state, found.reason
+
+
+def _command(item: ChecklistItem, state: State, held_by: str | None) -> str:
+    if not state.supports_tick:
+        has_checks = state in (State.FAILED, State.STALE, State.NOT_RUN)
+        return command_for(item, has_checks=has_checks)
+    return "" if held_by is None else f"harness sign-off {held_by} --by NAME"
+
+
+def _remarks(audit: Audit) -> Iterator[str]:
+    """Give one sentence for all ticks out of order, one for a closed gate, one for strays."""
+    gates = dict.fromkeys(audit.order.held.values())
+    for gate_id in gates:
+        gate = audit.document.item(gate_id)
+        yield (
+            f'nothing after "{gate.text}" (line {gate.line}) is ticked until it is signed off: '
+            f"harness sign-off {gate_id} --by NAME"
+        )
+    firsts = dict.fromkeys(audit.order.out_of_order.values())
+    for first_id in firsts:
+        first = audit.document.item(first_id)
+        count = len(audit.order.out_of_order)
+        verb = "is" if count == 1 else "are"
+        yield (
+            f'{_number(count, "tick")} {verb} out of order: "{first.text}" (line {first.line}) '
+            "comes due earlier and is not done"
+        )
+    strays = sum(found.kind is FindingKind.STRAY_EVIDENCE for found in audit.findings)
+    if strays:
+        yield f"{_number(strays, 'file')} of evidence for items that the document does not have"
 
 
 def by_section(
@@ -192,15 +299,18 @@ def by_verifier(
 
 
 def headline(report: RunReport) -> str:
-    """Return the verdict in one line: `9 of 53 items verified, 1 refuted, 43 not verified`."""
+    """Return the verdict in one line: `9 of 53 items verified, 1 failed, 43 not verified`."""
     counts = report.counts
     if not counts.total:
         return "no items: the document holds no `- [ ]` line"
     parts = [f"{counts.verified} of {_number(counts.total, 'item')} verified"]
-    if counts.refuted:
-        parts.append(f"{counts.refuted} refuted")
+    if counts.signed:
+        parts.append(f"{counts.signed} signed off")
+    if counts.failed:
+        parts.append(f"{counts.failed} failed")
     if counts.not_verified:
-        parts.append(f"{counts.not_verified} not verified")
+        stale = f" ({counts.stale} stale)" if counts.stale else ""
+        parts.append(f"{counts.not_verified} not verified{stale}")
     return ", ".join(parts)
 
 

@@ -16,12 +16,13 @@ from harness.reports.model import (
     tables,
 )
 from harness.workflow.evidence import CheckResult, Outcome
-from harness.workflow.verdict import VerdictKind
+from harness.workflow.states import State
 
 MIN_WIDTH = 40
 
-_MARKS = {VerdictKind.VERIFIED: "✓", VerdictKind.REFUTED: "✗", VerdictKind.NOT_VERIFIED: "·"}
-_COLORS = {VerdictKind.VERIFIED: "32", VerdictKind.REFUTED: "31", VerdictKind.NOT_VERIFIED: "33"}
+_MARKS = {State.VERIFIED: "✓", State.SIGNED: "✓", State.FAILED: "✗", State.STALE: "~"}
+_COLORS = {State.VERIFIED: "32", State.SIGNED: "36", State.FAILED: "31"}
+_OTHER_MARK, _OTHER_COLOR = "·", "33"
 _BOLD, _DIM, _RED = "1", "2", "31"
 _COLUMN = 48  # where reasons begin
 _SHOWN_GROUNDS = 6
@@ -57,6 +58,8 @@ def render_terminal(
     page.line(" · ".join(part for part in [*about, report.started_at] if part), style=_DIM)
     for missing in report.missing:
         page.line(missing, first="! ", rest="  ", style=_RED)
+    for remark in report.remarks:
+        page.line(remark, first="! ", rest="  ")
     if unchecked:
         _unchecked(page, report)
     else:
@@ -126,14 +129,14 @@ def _sections(page: _Page, groups: Iterable[_Group], *, verbose: bool) -> None:
             indent = "  " * (1 + min(item.depth, _MAX_INDENT))
             page.row(
                 _text_and_note(item),
-                item.reason if item.text else "",
+                item.why if item.text else "",
                 first=indent,
-                mark=_MARKS[item.verdict],
-                style=_COLORS[item.verdict],
+                mark=_MARKS.get(item.state, _OTHER_MARK),
+                style=_COLORS.get(item.state, _OTHER_COLOR),
             )
             if verbose:
                 _checks(page, item.checks, indent + "    ")
-            elif item.verdict is VerdictKind.VERIFIED:
+            elif item.state is State.VERIFIED:
                 _grounds(page, item, indent + "    ")
 
 
@@ -155,9 +158,12 @@ def _without_checks(page: _Page, groups: Sequence[_Group]) -> None:
         return
     page.heading("Without checks")
     for path, items in groups:
-        ticked = sum(item.is_ticked for item in items)
-        still_open = len(items) - ticked
-        said = [f"{ticked} ticked by hand, which nothing supports" if ticked else ""]
+        states = [item.state for item in items]
+        signed = states.count(State.SIGNED)
+        unsupported = sum(item.is_unsupported_tick for item in items)
+        still_open = len(items) - signed - unsupported
+        said = [f"{signed} signed off" if signed else ""]
+        said.append(f"{unsupported} ticked by hand, which nothing supports" if unsupported else "")
         said.append(f"{still_open} open" if still_open else "")
         page.row(_section_name(path), ", ".join(part for part in said if part), first="  ")
 
@@ -182,15 +188,19 @@ def _unchecked(page: _Page, report: RunReport) -> None:
     for path, group in by_section(report.left):
         page.heading(_section_name(path))
         for item in group:
-            mark = page.styled(_MARKS[item.verdict], _COLORS[item.verdict])
+            mark = page.styled(
+                _MARKS.get(item.state, _OTHER_MARK), _COLORS.get(item.state, _OTHER_COLOR)
+            )
             # By its whole name, since the items that it is nested in may be verified and not here.
             name = " / ".join((*item.ancestors, _text_and_note(item)))
             parts = wrap(one_line(name), page.width - 4)
             page.lines.append(f"  {mark} {parts[0]}")
             page.lines += [f"    {part}" for part in parts[1:]]
             indent = " " * 11
-            page.line(item.reason, first="    why:   ", rest=indent)
+            page.line(item.why, first="    why:   ", rest=indent)
             page.line(item.would_verify.sentence, first="    needs: ", rest=indent, style=_DIM)
+            if item.command:
+                page.line(item.command, first="    run:   ", rest=indent, style=_DIM)
 
 
 def _left(page: _Page, report: RunReport) -> None:
@@ -260,8 +270,8 @@ def _cost_lines(report: RunReport) -> Iterator[tuple[str, str]]:
 
 def _text_and_note(item: ReportedItem) -> str:
     text = item.text or "(nothing is written here)"
+    if item.is_unsupported_tick:
+        return f"{text} (ticked)"
     if item.is_ticked and not item.was_ticked:
         return f"{text} (now ticked)"
-    if item.was_ticked and not item.is_ticked:
-        return f"{text} (tick taken back)"
-    return f"{text} (ticked)" if item.is_unsupported_tick else text
+    return f"{text} (tick taken back)" if item.was_ticked and not item.is_ticked else text

@@ -11,13 +11,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from harness.backend.auth import ADMIN
-from harness.backend.events import TriggerError, background_trigger, eventarc_trigger
+from harness.backend.events import Trigger, TriggerError, background_trigger, eventarc_trigger
 from harness.backend.recording import Recording
 from harness.backend.service import DatabaseService
 from harness.errors import HarnessError, StatusCode, StatusError
@@ -36,10 +36,12 @@ from harness.rules.issues import Issue
 from harness.rules.ruleset import load_ruleset
 from harness.server.controls import ControlApi, Route
 from harness.server.dispatch import EventDispatcher
-from harness.server.exports import DEFAULT_NAME, read_export, write_export
+from harness.server.exports import DEFAULT_NAME, exported_with, read_export, write_export
+from harness.server.function_manifests import functions_that_retry
 from harness.server.http import HttpRequest, HttpResponse
 from harness.server.rest import invalid_payload, parse_json_object
 from harness.server.rest import json_response as _json
+from harness.server.seeding import SeedApi
 from harness.server.shell import Shell
 from harness.source import SourceText
 
@@ -51,6 +53,7 @@ _EMPTY = HttpResponse(200, b"{\n}\n", _JSON)
 _DEFAULT_RULES_NAME = "firestore.rules"
 _DRAIN_TIMEOUT_S = 30.0
 _MAX_DRAIN_TIMEOUT_S = 600.0
+_SHOWN_EVENTS = 20
 
 FEATURES = (
     "index-enforcement",
@@ -68,6 +71,8 @@ FEATURES = (
     "faults",
     "clock",
     "snapshots",
+    "event-retries",
+    "seeds",
 )
 """What a client may rely on; `GET /harness/v1/info` prints them."""
 
@@ -78,11 +83,13 @@ class AdminApi:
 
     Args:
         shut_down: Ends the process, after the answer has been sent.
+        function_manifests: The folder in which the functions SDK's manifests are; None: unknown.
     """
 
     shell: Shell
     dispatcher: EventDispatcher
     shut_down: Callable[[], None]
+    function_manifests: Path | None = None
     _routes: list[tuple[str, re.Pattern[str], Route]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +138,7 @@ class AdminApi:
                 self._get_ruleset,
             ),
             *ControlApi(self.shell, self.dispatcher).routes(),
+            *SeedApi(self.shell, self.dispatcher).routes(),
         ]
         self._routes = [(method, re.compile(pattern), route) for method, pattern, route in table]
 
@@ -256,8 +264,13 @@ class AdminApi:
             trigger = background_trigger(unquote(match["key"]), _doubly_decoded(request.body))
         except TriggerError as error:
             raise StatusError(StatusCode.INVALID_ARGUMENT, str(error)) from error
-        self.shell.triggers.add(trigger)
+        self._add_trigger(trigger)
         return _EMPTY
+
+    def _add_trigger(self, trigger: Trigger) -> None:
+        manifests = self.function_manifests
+        asks = manifests is not None and trigger.function in functions_that_retry(manifests)
+        self.shell.triggers.add(replace(trigger, retries=asks))
 
     def _delete_trigger(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         self.shell.triggers.remove(unquote(match["project"]), unquote(match["key"]))
@@ -270,7 +283,7 @@ class AdminApi:
             )
         except TriggerError as error:
             raise StatusError(StatusCode.INVALID_ARGUMENT, str(error)) from error
-        self.shell.triggers.add(trigger)
+        self._add_trigger(trigger)
         return _EMPTY
 
     def _delete_eventarc_trigger(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
@@ -298,7 +311,8 @@ class AdminApi:
             raise invalid_payload()
         service = self.shell.database(parse_database_name(name))
         if match["verb"] == "export":
-            write_export(service, Path(directory), export_name, now, self._now(service))
+            services = exported_with(self.shell.backend, service.name)
+            write_export(services, Path(directory), export_name, now, self._now(service))
             return _EMPTY
         try:
             seed = read_export(Path(directory))
@@ -317,6 +331,7 @@ class AdminApi:
                 "version": package_version(),
                 "pid": os.getpid(),
                 "features": list(FEATURES),
+                "profile": self.shell.backend.profile.name,
                 "enforceIndexes": self.shell.backend.enforce_indexes,
                 "databases": [str(name) for name in self.shell.backend.databases],
                 "triggers": [
@@ -326,6 +341,7 @@ class AdminApi:
                         "database": trigger.database,
                         "eventType": trigger.event_type,
                         "document": trigger.pattern,
+                        "retries": trigger.retries,
                     }
                     for trigger in self.shell.triggers.all()
                 ],
@@ -333,19 +349,22 @@ class AdminApi:
                     "dispatched": counts.dispatched,
                     "delivered": counts.delivered,
                     "failed": counts.failed,
+                    "disabled": counts.disabled,
+                    "retried": counts.retried,
                     "alarms": counts.alarms,
                 },
             }
         )
 
     def _requests(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-        log = self._database(match).log
+        service = self._database(match)
+        log, definitions = service.log, service.engine.definitions
         since = _since(request)
         return _json(
             {
                 "lastSequence": log.last_sequence,
                 "truncated": not log.reaches(since),
-                "requests": [record.to_json() for record in log.since(since)],
+                "requests": [record.to_json(definitions) for record in log.since(since)],
             }
         )
 
@@ -400,7 +419,11 @@ class AdminApi:
                 "dispatched": counts.dispatched,
                 "delivered": counts.delivered,
                 "failed": counts.failed,
+                "disabled": counts.disabled,
+                "retried": counts.retried,
                 "lastFailure": counts.last_failure,
+                "open": self.dispatcher.open_events(_SHOWN_EVENTS),
+                "openCount": self.dispatcher.open_count,
             }
         )
 

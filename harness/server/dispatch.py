@@ -1,36 +1,32 @@
-"""Delivers events to the Functions emulator: after the commit, in order for each document.
+"""Delivers events to the Functions emulator: after the commit, in order for each document, and
+again after a failure where the function asks for that.
 
-What an event is and who wants it is decided in `backend/events.py`; this module makes the HTTP
-request that the official emulator would make. A failure is logged and not repeated.
+What an event is and who wants it is decided in `backend/events.py`, what a function gets of it in
+`event_messages.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import logging
 import time
-import uuid
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
 
 import h11
-from google.protobuf import json_format
 
-from harness.backend.auth import Caller, CallerKind
+from harness.backend.auth import Caller
 from harness.backend.events import DocumentEvent, TriggerRegistry
 from harness.backend.service import DatabaseService
-from harness.firestore.documents import CommitResult, DocumentSnapshot
-from harness.firestore.paths import DatabaseName, document_name
-from harness.firestore.values import Timestamp
-from harness.server import wire
+from harness.firestore.documents import CommitResult
+from harness.firestore.paths import DatabaseName
+from harness.firestore.profile import Profile
+from harness.server.event_messages import EventMessage, event_message
+from harness.server.options import RETRY_DELAYS_S
 from harness.server.shell import Shell
-from harness.server.wire import pb
 
 logger = logging.getLogger(__name__)
 
@@ -46,30 +42,35 @@ _TIMEOUT_S = 570.0
 _KEPT = 1000
 """Events kept to be delivered again."""
 
-_DATA_SCHEMA = (
-    "https://github.com/googleapis/google-cloudevents/blob/main/proto/google/events/cloud/"
-    "firestore/v1/data.proto"
-)
-_DEFAULT_REGION = "us-central1"
-_AUTH_TYPES = {
-    CallerKind.ADMIN: "service_account",
-    CallerKind.USER: "unknown",
-    CallerKind.ANONYMOUS: "unauthenticated",
-}
+_NO_SUCH_FUNCTION = 404
+_DISABLED = 204
+"""The Functions emulator's answer while background triggers are disabled; a function that ran is
+answered with 200.
+Source: firebase-tools 15, functionsEmulator.ts, handleHttpsTrigger; functionsEmulatorRuntime.ts.
+"""
 
 
 @dataclass(slots=True)
 class DispatchCounts:
-    """What became of the events so far."""
+    """What became of the events so far.
+
+    Args:
+        dispatched: Events there were for a trigger.
+        delivered: Handled by their function, some at a further attempt.
+        failed: Given up.
+        disabled: Not handled, since background triggers were disabled.
+        retried: Further attempts.
+        alarms: How often events came too fast.
+        last_failure: Says what became of the last event that was given up.
+    """
 
     dispatched: int = 0
     delivered: int = 0
     failed: int = 0
+    disabled: int = 0
+    retried: int = 0
     alarms: int = 0
     last_failure: str | None = None
-
-
-_Message = tuple[list[tuple[str, str]], bytes]
 
 
 @dataclass(slots=True)
@@ -79,8 +80,15 @@ class _Delivery:
     event: DocumentEvent
     database: DatabaseName
     caller: Caller
+    profile: Profile
     number: int
-    message: _Message | None = None
+    message: EventMessage | None = None
+    attempts: int = 0
+    failure: str | None = None
+
+    def __str__(self) -> str:
+        event = self.event
+        return f"event for {event.trigger.key} ({event.kind.value} {event.path})"
 
     @property
     def queue_key(self) -> tuple[str, str]:
@@ -111,6 +119,7 @@ class EventDispatcher:
         alarm_events: Raise the alarm when more events than this were dispatched
         alarm_window_s: within so many seconds: a function that triggers itself looks so.
         muted: Project ids whose commits are no events for anybody, for the time being.
+        retry_delays_s: Seconds before each further attempt, for functions that ask for retries.
     """
 
     triggers: TriggerRegistry
@@ -118,6 +127,7 @@ class EventDispatcher:
     alarm_events: int = 1000
     alarm_window_s: float = 10.0
     muted: set[str] = field(default_factory=set)
+    retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
     counts: DispatchCounts = field(default_factory=DispatchCounts)
     _queues: dict[tuple[str, str], deque[_Delivery]] = field(default_factory=dict)
     _sent: deque[_Delivery] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -162,6 +172,30 @@ class EventDispatcher:
             await asyncio.wait(self._tasks, timeout=remaining)
         return True
 
+    @property
+    def open_count(self) -> int:
+        """How many events are not handled yet."""
+        return sum(map(len, self._queues.values()))
+
+    def open_events(self, limit: int) -> list[str]:
+        """Describe events that are not handled yet: which, and what each waits for."""
+        waiting = (
+            (delivery, place)
+            for queue in self._queues.values()
+            for place, delivery in enumerate(queue)
+        )
+        return [self._waits_for(delivery, place) for delivery, place in islice(waiting, limit)]
+
+    def _waits_for(self, delivery: _Delivery, place: int) -> str:
+        if place:
+            return f"{delivery} waits for those before it"
+        if delivery.failure:
+            most = len(self.retry_delays_s) + 1
+            return f"{delivery} {delivery.failure}, at attempt {delivery.attempts} of {most}"
+        return (
+            f"{delivery} is being handled" if delivery.attempts else f"{delivery} is not sent yet"
+        )
+
     def cancel(self) -> None:
         """Stop delivering; what has not been sent is lost."""
         for task in self._tasks:
@@ -176,7 +210,7 @@ class EventDispatcher:
                 return
             self.counts.dispatched += 1
             self._watch_rate()
-            delivery = _Delivery(event, name, caller, self.counts.dispatched)
+            delivery = _Delivery(event, name, caller, service.profile, self.counts.dispatched)
             self._sent.append(delivery)
             self._enqueue(delivery)
 
@@ -226,161 +260,80 @@ class EventDispatcher:
         gate = self._gates.setdefault(key[0], _Gate())
         try:
             while queue:
-                async with gate.places:
-                    await self._deliver(queue[0])
-                gate.widen()
+                await self._handle(queue[0], gate)
                 queue.popleft()
         finally:
             del self._queues[key]
 
-    async def _deliver(self, delivery: _Delivery) -> None:
+    async def _handle(self, delivery: _Delivery, gate: _Gate) -> None:
+        """Deliver an event, several times where it fails and the function asks for that."""
+        asks = delivery.event.trigger.retries and delivery.profile.retries_events
+        delays = iter(self.retry_delays_s if asks else ())
+        delivery.attempts, delivery.failure = 0, None
+        while True:
+            async with gate.places:
+                delivery.attempts += 1
+                status, delivery.failure = await self._attempt(delivery)
+            gate.widen()
+            if delivery.failure is None:
+                return
+            delay_s = None if status == _NO_SUCH_FUNCTION else next(delays, None)
+            if delay_s is None:
+                break
+            self.counts.retried += 1
+            await asyncio.sleep(delay_s)
+        self.counts.failed += 1
+        self.counts.last_failure = f"{delivery} {delivery.failure}"
+        logger.warning("%s", self.counts.last_failure)
+
+    async def _attempt(self, delivery: _Delivery) -> tuple[int | None, str | None]:
+        """Send an event once; return the HTTP status, and how it failed if it did."""
         trigger = delivery.event.trigger
         path = f"/functions/projects/{trigger.project}/triggers/{trigger.key}"
         if delivery.message is None:
-            if trigger.is_cloud_event:
-                delivery.message = cloud_event(delivery.event, delivery.database, delivery.caller)
-            else:
-                delivery.message = background_event(delivery.event, delivery.database)
+            delivery.message = event_message(
+                delivery.event, delivery.database, delivery.caller, delivery.profile
+            )
         headers, body = delivery.message
         assert self.functions_host is not None
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 status, answer = await post(self.functions_host, path, headers, body)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
-            self._failed(delivery, f"was not delivered: {error or type(error).__name__}")
-            return
+            return None, f"was not delivered: {error or type(error).__name__}"
+        if status == _DISABLED:
+            self.counts.disabled += 1
+            return status, None
         if 200 <= status < 300:
             self.counts.delivered += 1
-            return
-        said = " ".join(answer[:300].decode("utf-8", "replace").split())
-        self._failed(delivery, f"was answered with HTTP {status}: {said}")
-        if status == 404:
-            # Keys change when functions are reloaded; the old ones stay registered otherwise.
+            return status, None
+        if status == _NO_SUCH_FUNCTION:
+            # The function is gone from the code; its key stays registered otherwise.
             self.triggers.remove(trigger.project, trigger.key)
-
-    def _failed(self, delivery: _Delivery, how: str) -> None:
-        event = delivery.event
-        text = f"event for {event.trigger.key} ({event.kind.value} {event.path}) {how}"
-        self.counts.failed += 1
-        self.counts.last_failure = text
-        logger.warning("%s", text)
-
-
-def background_event(
-    event: DocumentEvent, database: DatabaseName
-) -> tuple[list[tuple[str, str]], bytes]:
-    """Return the headers and the JSON body that a first-generation function gets."""
-    data: dict[str, Any] = {"updateMask": {}}
-    if event.after is not None:
-        data["value"] = _document_json(database, event.after)
-    if event.before is not None:
-        data["oldValue"] = _document_json(database, event.before)
-    content = {
-        "data": data,
-        "context": {
-            "eventId": str(uuid.uuid4()),
-            "timestamp": _rfc3339(event.time),
-            "eventType": event.trigger.event_type,
-            "resource": {
-                "name": document_name(database, event.path),
-                "service": "firestore.googleapis.com",
-            },
-        },
-    }
-    return [("content-type", "application/json")], json.dumps(content).encode()
-
-
-def cloud_event(
-    event: DocumentEvent, database: DatabaseName, caller: Caller
-) -> tuple[list[tuple[str, str]], bytes]:
-    """Return the headers and the body that a second-generation function gets.
-
-    The body is base64 text, whatever its content type says: the Functions emulator decodes it.
-
-    Source: firebase-tools 15, functionsEmulator.ts; a recording of emulator 1.22.0.
-    """
-    trigger = event.trigger
-    data = pb.DocumentEventData()
-    if event.after is not None:
-        wire.document_to_proto(database, event.after, data.value)
-    if event.before is not None:
-        wire.document_to_proto(database, event.before, data.old_value)
-    data.update_mask.SetInParent()
-    headers = [
-        ("content-type", "application/protobuf"),
-        ("ce-specversion", "1.0"),
-        ("ce-id", str(uuid.uuid4())),
-        ("ce-type", trigger.event_type),
-        ("ce-source", f"//firestore.googleapis.com/{database}"),
-        ("ce-subject", f"documents/{event.path}"),
-        ("ce-time", _rfc3339(event.time)),
-        ("ce-datacontenttype", "application/protobuf"),
-        ("ce-dataschema", _DATA_SCHEMA),
-        ("ce-project", database.project),
-        ("ce-database", database.database),
-        ("ce-namespace", "(default)"),
-        ("ce-document", event.path),
-        ("ce-location", _region_of(trigger.key)),
-    ]
-    if trigger.with_auth:
-        headers.append(("ce-authtype", _AUTH_TYPES[caller.kind]))
-        if caller.kind is not CallerKind.ANONYMOUS:
-            headers.append(("ce-authid", caller.uid or "admin"))
-    # Header values are ASCII on the wire: CloudEvents' HTTP binding percent-encodes the rest.
-    encoded = [(name, _header_value(value)) for name, value in headers]
-    return encoded, base64.b64encode(data.SerializeToString())
-
-
-def _header_value(value: str) -> str:
-    return "".join(
-        char
-        if " " < char < "\x7f" and char not in '"%'
-        else "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "replace"))
-        for char in value
-    )
-
-
-def _region_of(key: str) -> str:
-    """Return the region that a trigger's key begins with: `us-central1-onUser-0`."""
-    words = key.split("-")
-    for count in (2, 3):
-        candidate = "-".join(words[:count])
-        if len(words) > count and candidate[-1:].isdigit() and words[0].isalpha():
-            return candidate
-    return _DEFAULT_REGION
-
-
-def _document_json(database: DatabaseName, snapshot: DocumentSnapshot) -> Any:
-    message = pb.Document()
-    wire.document_to_proto(database, snapshot, message)
-    return json_format.MessageToDict(message)
-
-
-def _rfc3339(time_: Timestamp) -> str:
-    seconds, micros = divmod(time_.micros, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+        said = " ".join(answer[:300].decode("utf-8", "replace").split())
+        return status, f"was answered with HTTP {status}: {said}"
 
 
 async def post(
-    host: str, path: str, headers: list[tuple[str, str]], body: bytes
+    host: str, path: str, headers: list[tuple[str, bytes]], body: bytes
 ) -> tuple[int, bytes]:
     """Send one HTTP/1.1 request on a connection of its own, and return status and body.
 
     Raises:
         OSError: No connection, or it was lost.
     """
-    name, _, port = host.rpartition(":")
-    reader, writer = await asyncio.open_connection(name.strip("[]"), int(port))
+    address, _, port = host.rpartition(":")
+    reader, writer = await asyncio.open_connection(address.strip("[]"), int(port))
     try:
         connection = h11.Connection(h11.CLIENT)
         request = h11.Request(
             method="POST",
             target=path,
             headers=[
-                ("host", host),
-                ("connection", "close"),
-                ("content-length", str(len(body))),
-                *headers,
+                (b"host", host.encode()),
+                (b"connection", b"close"),
+                (b"content-length", b"%d" % len(body)),
+                *((name.encode(), value) for name, value in headers),
             ],
         )
         head = connection.send(request) or b""

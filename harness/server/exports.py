@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.backend.service import DatabaseService
+from harness.backend.service import Backend, DatabaseService
 from harness.errors import ConfigError, StatusCode, StatusError
 from harness.firestore.exports.archive import OVERALL_SUFFIX, export_files, import_documents
 from harness.firestore.exports.log_format import ExportError
-from harness.firestore.paths import ResourcePath
+from harness.firestore.paths import DatabaseName, ResourcePath
 from harness.firestore.values import Fields, Timestamp
+from harness.seeds.model import SeedFile
+from harness.server.exchange import exchange
 
 SUITE_METADATA = "firebase-export-metadata.json"
 """What `firebase emulators:export` writes beside the exports of the single emulators."""
@@ -26,10 +28,26 @@ DEFAULT_NAME = "firestore_export"
 _FORMAT_OF = "1.19.8"  # of the emulator whose format this is; firebase-tools asks for a version
 
 
+def exported_with(backend: Backend, name: DatabaseName) -> list[DatabaseService]:
+    """Return what an export of a database holds: that one, and for `(default)` all others of its
+    project too, since firebase-tools exports only that.
+    """
+    others = [
+        service
+        for other, service in backend.databases.items()
+        if other.project == name.project and other != name and name.database == "(default)"
+    ]
+    return [backend.databases[name], *others]
+
+
 def write_export(
-    service: DatabaseService, directory: Path, name: str, started: Timestamp, now: Timestamp
+    services: Sequence[DatabaseService],
+    directory: Path,
+    name: str,
+    started: Timestamp,
+    now: Timestamp,
 ) -> None:
-    """Write a database into `directory/name`, in place of an export that is there.
+    """Write databases into `directory/name`, in place of an export that is there.
 
     Raises:
         StatusError: With the official emulator's words.
@@ -38,7 +56,8 @@ def write_export(
         raise StatusError(StatusCode.FAILED_PRECONDITION, "export_directory must be a directory")
     if not name or "/" in name or "\\" in name or name in (".", "..") or "\0" in name:
         raise StatusError(StatusCode.INTERNAL, "failed to write export")
-    files = export_files(name, service.name, service.store.snapshot().values(), started, now)
+    databases = {service.name: service.store.snapshot().values() for service in services}
+    files = export_files(name, databases, started, now)
     try:
         _write_folder(directory / name, files)
     except OSError as error:
@@ -56,7 +75,9 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        if folder.is_dir():
+        if folder.is_dir() and exchange(fresh, folder):
+            return  # what is `fresh` now is the old export
+        if folder.is_dir():  # on other systems there is a moment without any
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
             folder.replace(old)
             fresh.replace(folder)
@@ -68,7 +89,7 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def write_suite_export(
-    service: DatabaseService, folder: Path, started: Timestamp, now: Timestamp
+    services: Sequence[DatabaseService], folder: Path, started: Timestamp, now: Timestamp
 ) -> None:
     """Write a folder that `firebase emulators:start --import` takes, with Firestore's part only.
 
@@ -81,7 +102,7 @@ def write_suite_export(
         raise StatusError(
             StatusCode.INTERNAL, f"failed to write export: {error.strerror}"
         ) from error
-    write_export(service, folder, DEFAULT_NAME, started, now)
+    write_export(services, folder, DEFAULT_NAME, started, now)
     metadata = {
         "version": _FORMAT_OF,
         "firestore": {
@@ -97,13 +118,20 @@ def write_suite_export(
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What databases hold when they are first asked for: documents by the id of the database."""
+    """What databases hold when they are first asked for.
+
+    Args:
+        documents: Of an export, by the id of the database.
+        file: What comes on top of that.
+    """
 
     documents: Mapping[str, Mapping[ResourcePath, Fields]] = field(default_factory=dict)
+    file: SeedFile = field(default_factory=SeedFile)
 
     def sow(self, service: DatabaseService, now: Timestamp) -> None:
         """Put the documents into a database that has their database's id."""
-        documents = self.documents.get(service.name.database)
+        exported = self.documents.get(service.name.database, {})
+        documents = {**exported, **self.file.documents(service.name)}
         if documents:
             service.store.load(documents, now)
 
@@ -142,6 +170,15 @@ def read_seed(path: Path) -> Seed:
         ) from error
 
 
+def _exports_in(folder: Path) -> list[Path]:
+    """Return the overall metadata in a folder, or in those below it that are not hidden: those are
+    what a kill has left of an export that was not finished.
+    """
+    here = sorted(folder.glob(f"*{OVERALL_SUFFIX}"))
+    below = sorted(folder.glob(f"*/*{OVERALL_SUFFIX}"))
+    return here or [path for path in below if not path.parent.name.startswith(".")]
+
+
 def _find_overall(path: Path) -> Path:
     if path.is_file():
         return path
@@ -155,7 +192,7 @@ def _find_overall(path: Path) -> Path:
                 f"{metadata} names no Firestore export",
                 fix="name the folder with the *.overall_export_metadata",
             ) from error
-    found = sorted(path.glob(f"*{OVERALL_SUFFIX}")) or sorted(path.glob(f"*/*{OVERALL_SUFFIX}"))
+    found = _exports_in(path)
     if not found:
         raise ConfigError(
             f"{path} is no export: it has neither {SUITE_METADATA} nor a *{OVERALL_SUFFIX}",

@@ -18,10 +18,11 @@ from typing import Any, Final
 
 from harness.errors import StatusCode, StatusError
 from harness.server.fault_injection import AnswerCut
+from harness.server.function_processes import FunctionProcesses
 from harness.server.http2 import Http2Stream, StreamHandler
 from harness.server.http2_headers import Headers, write_headers
 from harness.server.rpcs import FirestoreRpcs, Rpc
-from harness.server.shell import RequestHeaders, unimplemented
+from harness.server.shell import RequestHeaders, count_sent, unimplemented
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class GrpcService:
     Args:
         two_way: The methods that are streams in both directions.
         answer_http: Serves a request of HTTP/2 that is no gRPC.
+        functions: Tells which function a connection comes from; None: there are no functions.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class GrpcService:
         rpcs: FirestoreRpcs,
         two_way: Iterable[TwoWayRpc],
         answer_http: Callable[[Http2Stream, Headers], StreamHandler],
+        functions: FunctionProcesses | None = None,
     ) -> None:
         self._methods: dict[str, Method] = {
             SERVICE + name: rpc for name, rpc in rpcs.table().items()
         }
         self._methods |= {SERVICE + rpc.name: rpc for rpc in two_way}
         self._answer_http = answer_http
+        self._functions = functions
         self._tasks: set[asyncio.Task[None]] = set()
 
     def make_handler(self, stream: Http2Stream, headers: Headers) -> StreamHandler:
@@ -90,6 +94,17 @@ class GrpcService:
         else:
             call.open_two_way(method)
         return call
+
+    def request_headers(self, stream: Http2Stream, headers: Headers) -> RequestHeaders:
+        """Return what is known of who sends a request."""
+        functions = self._functions
+        return RequestHeaders(
+            headers.get("authorization"),
+            headers.get("x-harness-caller"),
+            headers.get("google-cloud-resource-prefix"),
+            functions.function_of(stream.peer) if functions is not None else None,
+            headers.get("x-harness-source"),
+        )
 
     def start(self, coroutine: Any) -> asyncio.Task[None]:
         """Run a call in the background; the loop itself keeps only weak references."""
@@ -167,14 +182,10 @@ class GrpcCall:
             data = self._next_message()
             if data is None or self._buffer:
                 raise StatusError(StatusCode.INTERNAL, "The request must be one message.")
-            result = await method.call(
-                _parsed(method.request, data), _request_headers(self._headers)
-            )
-            if method.is_stream:
-                body = b"".join(map(_framed, result))
-                self._stream.send(_HEAD, body, _OK)
-            else:
-                self._stream.send(_HEAD, _framed(result), _OK)
+            result = await method.call(_parsed(method.request, data), self._request_headers())
+            body = b"".join(map(_framed, result)) if method.is_stream else _framed(result)
+            count_sent(len(body))
+            self._stream.send(_HEAD, body, _OK)
         except AnswerCut as cut:
             self._stream.send(_HEAD, b"".join(map(_framed, cut.responses)), None)
             self.fail(cut, has_head=True)
@@ -195,10 +206,12 @@ class GrpcCall:
                 yield _parsed(method.request, item)
 
         try:
-            responses = method.call(requests(), _request_headers(self._headers))
+            responses = method.call(requests(), self._request_headers())
             try:
                 async for response in responses:
-                    stream.send(head, _framed(response), None)
+                    body = _framed(response)
+                    count_sent(len(body))
+                    stream.send(head, body, None)
                     head = None
                     await stream.drain()
             finally:
@@ -209,6 +222,9 @@ class GrpcCall:
         except Exception:  # the RPC boundary
             logger.exception("%s failed", method.name)
             self.fail(_internal(method.name), has_head=head is None)
+
+    def _request_headers(self) -> RequestHeaders:
+        return self._service.request_headers(self._stream, self._headers)
 
     def fail(self, error: StatusError, *, has_head: bool = False) -> None:
         """End the call with a status."""
@@ -267,14 +283,6 @@ def _parsed(request: Any, data: bytes) -> Any:
 def _framed(message: Any) -> bytes:
     data: bytes = message.SerializeToString()
     return _PREFIX.pack(0, len(data)) + data
-
-
-def _request_headers(headers: Headers) -> RequestHeaders:
-    return RequestHeaders(
-        headers.get("authorization"),
-        headers.get("x-harness-caller"),
-        headers.get("google-cloud-resource-prefix"),
-    )
 
 
 def _percent_encoded(text: str) -> str:

@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, unquote
 
 import h11
 
+from harness.server.function_processes import Peer, peer_of
+
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -34,6 +36,7 @@ class HttpRequest:
     query: tuple[tuple[str, str], ...]
     headers: dict[str, str]
     body: bytes
+    peer: Peer = field(default_factory=Peer)
 
     def query_values(self, *names: str) -> list[str]:
         """Return every value of a query parameter, under any of its spellings, in order."""
@@ -78,10 +81,12 @@ class HttpProtocol(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
         self._may_write = asyncio.Event()
         self._may_write.set()
+        self._peer = Peer()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over an open connection."""
         self._transport = cast("asyncio.Transport", transport)
+        self._peer = peer_of(self._transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give up what is being answered."""
@@ -157,7 +162,7 @@ class HttpProtocol(asyncio.Protocol):
             response = HttpResponse(413)
         else:
             try:
-                response = await self._handler(_request_from(event, bytes(self._body)))
+                response = await self._handler(_request_from(event, bytes(self._body), self._peer))
             except Exception:  # the RPC boundary: the client gets a status, the log the traceback
                 logger.exception("request failed: %s %s", event.method, event.target)
                 response = HttpResponse(500)
@@ -200,7 +205,7 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.write(data)
 
 
-def _request_from(event: h11.Request, body: bytes) -> HttpRequest:
+def _request_from(event: h11.Request, body: bytes, peer: Peer) -> HttpRequest:
     target = event.target.decode("ascii", "replace")
     path, _, query = target.partition("?")
     return HttpRequest(
@@ -209,4 +214,5 @@ def _request_from(event: h11.Request, body: bytes) -> HttpRequest:
         query=tuple(parse_qsl(query, keep_blank_values=True)),
         headers={name.decode("ascii"): value.decode("latin-1") for name, value in event.headers},
         body=body,
+        peer=peer,
     )

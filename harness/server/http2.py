@@ -16,6 +16,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final, Protocol, cast
 
+from harness.server.function_processes import Peer, peer_of
 from harness.server.http2_headers import MAX_BLOCK_BYTES, HeaderError, HeaderReader, Headers
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -103,6 +104,11 @@ class Http2Stream:
         self.queued = bytearray()
         self._trailers: bytes | None = None
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def peer(self) -> Peer:
+        """The other end of the connection."""
+        return self._connection.peer
 
     def send(self, head: bytes | None, data: bytes, trailers: bytes | None) -> None:
         """Write a header block, data, and the block that ends the stream, as far as each is given.
@@ -225,12 +231,14 @@ class Http2Connection(asyncio.Protocol):
         self.max_frame_size = _DEFAULT_FRAME_SIZE
         self.window = _DEFAULT_WINDOW
         self.is_paused = False
+        self.peer = Peer()
 
     # --- the transport's side ---------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over an open connection and say what we allow."""
         self._transport = cast("asyncio.Transport", transport)
+        self.peer = peer_of(self._transport)
         settings = (
             (_SETTING_HEADER_TABLE_SIZE, 0),
             (_SETTING_MAX_STREAMS, _OUR_MAX_STREAMS),

@@ -49,6 +49,7 @@ class Http2Request:
             query=tuple(parse_qsl(query, keep_blank_values=True)),
             headers=self._headers,
             body=bytes(self._body),
+            peer=self._stream.peer,
         )
         response = await self._handler(request)
         if response.stream is None:

@@ -97,13 +97,14 @@ class _Initial:
 
     target_id: int
     update: TargetUpdate
+    record: RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
     """What one commit changed, target by target."""
 
-    updates: Sequence[tuple[int, TargetUpdate]]
+    updates: Sequence[tuple[int, TargetUpdate, RequestRecord]]
     read_time: Timestamp
 
 
@@ -185,7 +186,7 @@ class _ListenStream:
         assert self._caller is not None
         try:
             listened = _target_from_proto(service, target_id, message)
-            update = self._shell.run(
+            update, record = self._shell.run(
                 service,
                 "Listen",
                 self._caller,
@@ -195,7 +196,7 @@ class _ListenStream:
             # Only the target fails; the stream serves others.
             self.queue.put_nowait(_Removal(target_id, error))
             return
-        self.queue.put_nowait(_Initial(target_id, update))
+        self.queue.put_nowait(_Initial(target_id, update, record))
         if message.once:
             self.queue.put_nowait(_Removal(target_id))
         else:
@@ -208,7 +209,7 @@ class _ListenStream:
         message: Any,
         now: Timestamp,
         record: RequestRecord,
-    ) -> TargetUpdate:
+    ) -> tuple[TargetUpdate, RequestRecord]:
         assert self._caller is not None
         _describe(listened, record)
         service.authorise_target(listened.asked, self._caller, now, record)
@@ -218,6 +219,8 @@ class _ListenStream:
             since = decode_resume_token(message.resume_token, self._shell.instance)
         elif resume_type == "read_time":
             since = wire.timestamp_from_proto(message.read_time)
+        if not service.profile.resumes:
+            since = None
         target = listened.target
         try:
             update = target.initial() if since is None else target.resume(since)
@@ -232,7 +235,7 @@ class _ListenStream:
         record.tally.documents_returned += _documents_in(update)
         # The epoch is no read time to a client, and that is the last commit's before the first.
         read_time = service.store.strong_read_time(now)
-        return TargetUpdate(update.events, read_time, update.cost, is_reset)
+        return TargetUpdate(update.events, read_time, update.cost, is_reset), record
 
     # --- from the database ------------------------------------------------------------------------
 
@@ -245,15 +248,18 @@ class _ListenStream:
             update = listened.target.on_commit(commit)
             if update is None:
                 continue
-            if self._allows_update(service, listened, update, now):
-                updates.append((listened.target_id, update))
+            record = self._allowed_update(service, listened, update, now)
+            if record is not None:
+                updates.append((listened.target_id, update, record))
         if updates:
             self._enqueue(_Changes(updates, commit.commit_time))
 
-    def _allows_update(
+    def _allowed_update(
         self, service: DatabaseService, listened: _Listened, update: TargetUpdate, now: Timestamp
-    ) -> bool:
-        """Ask the rules again, as each time that results change, and put the update on record."""
+    ) -> RequestRecord | None:
+        """Ask the rules again, as each time that results change, and put the update on record;
+        None when they deny it.
+        """
         assert self._caller is not None
         record = RequestRecord("Listen", self._caller, now.micros)
         _describe(listened, record)
@@ -267,7 +273,7 @@ class _ListenStream:
             record.tally.documents_returned += _documents_in(update)
         record.latency_ms = (time.perf_counter() - started) * 1000
         service.log.append(record)
-        return allowed
+        return record if allowed else None
 
     def _authorised(
         self,
@@ -317,17 +323,15 @@ class _ListenStream:
         assert self._service is not None
         name = self._service.name
         if isinstance(item, _Changes):
-            messages = [
-                message
-                for target_id, update in item.updates
-                for message in _update_messages(name, target_id, update)
-            ]
+            messages = []
+            for target_id, changed, record in item.updates:
+                messages += _counted(_update_messages(name, target_id, changed), record)
             return [*messages, self._consistent(item.read_time)]
         update = item.update
         messages = [_target_change(_ADD, item.target_id)]
         if update.is_reset:
             messages.append(_target_change(_RESET, item.target_id))
-        messages += _update_messages(name, item.target_id, update)
+        messages += _counted(_update_messages(name, item.target_id, update), item.record)
         current = _target_change(_CURRENT, item.target_id)
         self._stamp(current.target_change, update.read_time)
         return [*messages, current, self._consistent(update.read_time)]
@@ -368,6 +372,7 @@ def _describe(listened: _Listened, record: RequestRecord) -> None:
     if isinstance(listened.asked, StructuredQuery):
         record.collection = query_collection(listened.asked)
         record.query = query_shape(listened.asked)
+        record.limit = listened.asked.limit
     else:
         record.touch(listened.asked)
 
@@ -381,6 +386,12 @@ def _paths_in(update: TargetUpdate) -> set[ResourcePath]:
 
 def _documents_in(update: TargetUpdate) -> int:
     return sum(isinstance(event, Added | Modified) for event in update.events)
+
+
+def _counted(messages: list[Any], record: RequestRecord) -> list[Any]:
+    """Put on record how many bytes messages have."""
+    record.sent(sum(message.ByteSize() for message in messages))
+    return messages
 
 
 def _update_messages(name: DatabaseName, target_id: int, update: TargetUpdate) -> list[Any]:

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigError
+from harness.firestore.profile import PRODUCTION, PROFILES, Profile
+
+RETRY_DELAYS_S = (0.1, 0.4, 1.6)
+"""Before each further attempt at an event, for functions that ask for retries.
+
+Production waits from 10 seconds to 10 minutes, for a day or a week in all; a check cannot.
+Source: Cloud Functions, "Retry event-driven functions".
+"""
 
 HELP = """\
 usage: python -m harness.server [options]
@@ -21,9 +29,12 @@ usage: python -m harness.server [options]
   --single_project_mode BOOL    warn once when a request names another project
   --rules FILE                  security rules; without them everything is allowed
   --functions_emulator H:P      where function triggers are delivered
+  --function-manifests DIR      where the functions SDK's manifests are: they say who wants retries
   --indexes FILE                firestore.indexes.json
-  --enforce-indexes BOOL        refuse queries that lack an index, as production does (true)
+  --profile NAME                answer like production, or like the official emulator (production)
+  --enforce-indexes BOOL        refuse queries that lack an index (as the profile has it)
   --seed_from_export FILE       an export's overall metadata: its documents are there from the start
+  --seed FILE                   a seed file: its documents are there too
   --websocket_port PORT         the Emulator UI's request view; without it there is none
   --log-requests BOOL           print each request in a line (false)
   --version, --help             print and exit
@@ -56,12 +67,15 @@ _VALUES = frozenset(
         "project_id",
         "rules",
         "functions_emulator",
+        "function-manifests",
         "seed_from_export",
+        "seed",
         "import-data",
         "export-on-exit",
         "export-name",
         "index_file",
         "indexes",
+        "profile",
     }
 )
 
@@ -71,11 +85,16 @@ class ServerOptions:
     """How a server shall run. Port 0 picks a free port.
 
     Args:
+        enforce_indexes: Refuse queries that lack an index; None: as the profile has it.
+        profile: Whom the databases answer like.
         seed: An export whose documents are there from the start.
+        seed_file: A seed file, whose documents are there too.
         export_on_exit: A folder that gets an export when the server ends; the official emulator
             takes a flag of this name and does nothing.
         websocket_port: Where the Emulator UI's request view asks; None: nowhere.
         log_requests: Print each request in a line.
+        function_manifests: Folder of the functions SDK's manifests, which say who wants retries.
+        event_retry_delays_s: Seconds before each further attempt at an event.
     """
 
     host: str = "localhost"
@@ -84,14 +103,24 @@ class ServerOptions:
     single_project_mode: bool = False
     rules: Path | None = None
     functions_emulator: str | None = None
+    function_manifests: Path | None = None
+    event_retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
     indexes: Path | None = None
-    enforce_indexes: bool = True
+    enforce_indexes: bool | None = None
+    profile: Profile = PRODUCTION
     seed: Path | None = None
+    seed_file: Path | None = None
     export_on_exit: Path | None = None
     websocket_port: int | None = None
     log_requests: bool = False
     wants_help: bool = False
     wants_version: bool = False
+
+    @property
+    def enforces_indexes(self) -> bool:
+        """Whether a query that lacks an index is refused."""
+        asked = self.enforce_indexes
+        return self.profile.enforces_indexes if asked is None else asked
 
 
 def parse_options(arguments: Sequence[str]) -> ServerOptions:
@@ -137,9 +166,14 @@ def parse_options(arguments: Sequence[str]) -> ServerOptions:
         single_project_mode=single,
         rules=_path(values, "rules"),
         functions_emulator=functions,
+        function_manifests=_path(values, "function-manifests"),
         indexes=_path(values, "indexes"),
-        enforce_indexes=_boolean(values, "enforce-indexes", True),
+        enforce_indexes=_boolean(values, "enforce-indexes", True)
+        if "enforce-indexes" in values
+        else None,
+        profile=_profile(values.get("profile", PRODUCTION.name)),
         seed=_path(values, "seed_from_export") or _path(values, "import-data"),
+        seed_file=_path(values, "seed"),
         websocket_port=_port(values["websocket_port"], "websocket_port")
         if values.get("websocket_port")
         else None,
@@ -147,6 +181,15 @@ def parse_options(arguments: Sequence[str]) -> ServerOptions:
         wants_help=_boolean(values, "help", False),
         wants_version=_boolean(values, "version", False),
     )
+
+
+def _profile(name: str) -> Profile:
+    profile = PROFILES.get(name.lower())
+    if profile is None:
+        raise ConfigError(
+            f"--profile {name} is not known", fix=f"write one of {', '.join(PROFILES)}"
+        )
+    return profile
 
 
 def _collect(arguments: Sequence[str]) -> dict[str, str]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from harness.errors import StatusCode, StatusError
 from harness.server.admin import AdminApi
+from harness.server.function_processes import FunctionProcesses
 from harness.server.http import HttpRequest, HttpResponse
 from harness.server.rest import RestApi, error_response
-from harness.server.shell import RequestHeaders
+from harness.server.shell import RequestHeaders, count_sent
 from harness.server.web_channel import WebChannels
 
 logger = logging.getLogger(__name__)
@@ -23,11 +25,16 @@ _METHODS = "DELETE,GET,HEAD,PATCH,POST,PUT"
 
 @dataclass(slots=True)
 class HttpRoutes:
-    """The handler of every HTTP/1.1 request."""
+    """The handler of every HTTP/1.1 request.
+
+    Args:
+        functions: Tells which function a connection comes from; None: there are no functions.
+    """
 
     admin: AdminApi
     rest: RestApi
     channels: WebChannels
+    functions: FunctionProcesses | None = None
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request; never raises for what a client did."""
@@ -48,11 +55,17 @@ class HttpRoutes:
         return _with_cors(response, request)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
+        functions = self.functions
         headers = RequestHeaders(
-            request.headers.get("authorization"), request.headers.get("x-harness-caller")
+            request.headers.get("authorization"),
+            request.headers.get("x-harness-caller"),
+            function=functions.function_of(request.peer) if functions is not None else None,
+            source=request.headers.get("x-harness-source"),
         )
         if _API.match(request.path):
             found = await self.rest.handle(request, headers)
+            if found is not None and found.status == HTTPStatus.OK:
+                count_sent(len(found.body))
         elif self.channels.is_for(request.path):
             return await self.channels.handle(request)
         else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from harness.backend.auth import Caller
 from harness.backend.metering import RequestRecord
@@ -43,6 +43,9 @@ from harness.server import wire
 from harness.server.fault_injection import guarded_call
 from harness.server.shell import RequestHeaders, Shell, new_document_id
 from harness.server.wire import pb
+
+T = TypeVar("T")
+_Read: TypeAlias = GetDocuments | ListDocuments | RunQuery | RunAggregation
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +106,15 @@ class FirestoreRpcs:
             (path,), wire.mask_from_proto(request, "mask"), wire.consistency_from_proto(request)
         )
 
-        def read(now: Timestamp, record: RequestRecord) -> DocumentSnapshot:
-            _, found = service.get_documents(operation, caller, now, record).documents[0]
+        def read(now: Timestamp, record: RequestRecord, give_up: bool) -> DocumentSnapshot:
+            reply = service.get_documents(operation, caller, now, record, give_up=give_up)
+            _, found = reply.documents[0]
             if found is None:  # told within, for the record of the request
-                raise StatusError(StatusCode.NOT_FOUND, f'Document "{request.name}" not found.')
+                message = service.profile.missing_document.format(name=request.name)
+                raise StatusError(StatusCode.NOT_FOUND, message)
             return found
 
-        snapshot = self._shell.run(service, "GetDocument", caller, read)
+        snapshot = await self._read("GetDocument", service, caller, operation, read)
         out = pb.Document()
         wire.document_to_proto(name, snapshot, out)
         return out
@@ -122,18 +127,23 @@ class FirestoreRpcs:
         operation = GetDocuments(
             paths, wire.mask_from_proto(request, "mask"), wire.consistency_from_proto(request)
         )
-        reply = self._shell.run(
-            service,
+        reply = await self._read(
             "BatchGetDocuments",
+            service,
             caller,
-            lambda now, record: service.get_documents(operation, caller, now, record),
+            operation,
+            lambda now, record, give_up: service.get_documents(
+                operation, caller, now, record, give_up=give_up
+            ),
         )
         responses = []
         if reply.transaction is not None:
             # Alone in its response: the Node client opens its transaction with it.
             responses.append(pb.BatchGetDocumentsResponse(transaction=reply.transaction))
-        # Found ones first, as production has them; the official emulator keeps the order asked for.
-        for path, snapshot in sorted(reply.documents, key=_is_missing):
+        documents = reply.documents
+        if not service.profile.keeps_order_asked:
+            documents = tuple(sorted(documents, key=_is_missing))
+        for path, snapshot in documents:
             out = pb.BatchGetDocumentsResponse()
             if snapshot is None:
                 out.missing = document_name(name, path)
@@ -159,11 +169,14 @@ class FirestoreRpcs:
             request.show_missing,
             wire.consistency_from_proto(request),
         )
-        reply = self._shell.run(
-            service,
+        reply = await self._read(
             "ListDocuments",
+            service,
             caller,
-            lambda now, record: service.list_documents(operation, caller, now, record),
+            operation,
+            lambda now, record, give_up: service.list_documents(
+                operation, caller, now, record, give_up=give_up
+            ),
         )
         out = pb.ListDocumentsResponse(next_page_token=reply.next_page_token)
         for path, snapshot in reply.documents:
@@ -203,11 +216,14 @@ class FirestoreRpcs:
             wire.explain_from_proto(request),
         )
         started = time.perf_counter()
-        reply = self._shell.run(
-            service,
+        reply = await self._read(
             "RunQuery",
+            service,
             caller,
-            lambda now, record: service.run_query(operation, caller, now, record),
+            operation,
+            lambda now, record, give_up: service.run_query(
+                operation, caller, now, record, give_up=give_up
+            ),
         )
         duration_s = time.perf_counter() - started
         responses = []
@@ -247,11 +263,14 @@ class FirestoreRpcs:
             wire.explain_from_proto(request),
         )
         started = time.perf_counter()
-        reply = self._shell.run(
-            service,
+        reply = await self._read(
             "RunAggregationQuery",
+            service,
             caller,
-            lambda now, record: service.run_aggregation(operation, caller, now, record),
+            operation,
+            lambda now, record, give_up: service.run_aggregation(
+                operation, caller, now, record, give_up=give_up
+            ),
         )
         duration_s = time.perf_counter() - started
         out = pb.RunAggregationQueryResponse()
@@ -399,6 +418,22 @@ class FirestoreRpcs:
     def _open(self, name: DatabaseName, headers: RequestHeaders) -> tuple[DatabaseService, Caller]:
         caller = headers.caller()
         return self._shell.database(name), caller
+
+    async def _read(
+        self,
+        rpc: str,
+        service: DatabaseService,
+        caller: Caller,
+        operation: _Read,
+        read: Callable[[Timestamp, RequestRecord, bool], T],
+    ) -> T:
+        """Run a read now; in a transaction it may have to wait for writes that came before it."""
+        consistency = operation.consistency
+        if consistency.transaction is None and consistency.begin is None:
+            return self._shell.run(
+                service, rpc, caller, lambda now, record: read(now, record, True)
+            )
+        return await self._shell.run_waiting(service, rpc, caller, read)
 
     async def _commit(
         self, rpc: str, service: DatabaseService, caller: Caller, operation: Commit

@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,9 @@ from harness.firestore.paths import DatabaseName
 from harness.rules.ruleset import CompiledRuleset, load_ruleset
 from harness.server.admin import AdminApi
 from harness.server.dispatch import EventDispatcher
-from harness.server.exports import Seed, read_seed, write_suite_export
+from harness.server.exports import Seed, exported_with, read_seed, write_suite_export
 from harness.server.fault_injection import guarded_stream
+from harness.server.function_processes import FunctionProcesses
 from harness.server.grpc import GrpcService, TwoWay, TwoWayRpc
 from harness.server.http import HttpProtocol
 from harness.server.http2 import Http2Connection
@@ -37,6 +38,7 @@ from harness.server.routes import HttpRoutes
 from harness.server.rpcs import FirestoreRpcs
 from harness.server.shell import Shell
 from harness.server.transport import PortServer
+from harness.server.watched_files import WatchedFile, watch_files
 from harness.server.web_channel import WebChannels
 from harness.server.wire import pb
 from harness.server.write_stream import write_stream
@@ -76,7 +78,7 @@ def load_backend(options: ServerOptions) -> Backend:
         definitions = _load_definitions(options.indexes)
     if options.rules is not None:
         ruleset = _load_rules(options.rules)
-    return Backend(definitions, ruleset, options.enforce_indexes)
+    return Backend(definitions, ruleset, options.enforces_indexes, options.profile)
 
 
 def _load_definitions(path: Path) -> IndexDefinitions:
@@ -103,6 +105,46 @@ def _load_rules(path: Path) -> CompiledRuleset:
     return loaded.ruleset
 
 
+def _watched(options: ServerOptions, shell: Shell) -> list[WatchedFile]:
+    """Return the files whose changes are taken over while the server runs."""
+    backend, files = shell.backend, []
+    if options.indexes is not None:
+        files.append(
+            WatchedFile(options.indexes, partial(_reload_indexes, backend, options.indexes))
+        )
+    if options.rules is not None:
+        files.append(WatchedFile(options.rules, partial(_reload_rules, shell, options.rules)))
+    return files
+
+
+def _reload_indexes(backend: Backend, path: Path) -> None:
+    backend.definitions = _load_definitions(path)
+    for project in tuple(backend.projects):
+        backend.set_definitions(project, backend.definitions)
+
+
+def _reload_rules(shell: Shell, path: Path) -> None:
+    ruleset = _load_rules(path)
+    shell.backend.ruleset = ruleset
+    for project in tuple(shell.backend.projects):
+        shell.backend.set_rules(project, ruleset)
+        for listener in tuple(shell.rules_listeners):
+            listener(project)
+
+
+def _load_seed(options: ServerOptions) -> Seed:
+    seed = Seed() if options.seed is None else read_seed(options.seed)
+    if options.seed_file is None:
+        return seed
+    from harness.files import read_text_file
+    from harness.seeds.reader import parse_seed
+
+    file = parse_seed(read_text_file(options.seed_file))
+    if file.users:
+        logger.warning("%s: users are the Auth emulator's and left out", options.seed_file)
+    return replace(seed, file=file)
+
+
 @contextlib.asynccontextmanager
 async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[RunningServer]:
     """Run a server for the length of the block.
@@ -116,9 +158,11 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
         backend,
         request_listener=_print_request if options.log_requests else None,
         expected_project=options.project_id if options.single_project_mode else None,
-        seed=Seed() if options.seed is None else read_seed(options.seed),
+        seed=_load_seed(options),
     )
-    dispatcher = EventDispatcher(shell.triggers, options.functions_emulator)
+    dispatcher = EventDispatcher(
+        shell.triggers, options.functions_emulator, retry_delays_s=options.event_retry_delays_s
+    )
     dispatcher.watch(shell)
     rpcs = FirestoreRpcs(shell)
     stopped = asyncio.Event()
@@ -127,24 +171,28 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
         dispatcher,
         # A moment later, so that the answer is on its way.
         lambda: _later(stopped.set),
+        options.function_manifests,
     )
     two_way = [
         TwoWayRpc("Listen", pb.ListenRequest, _guarded(shell, "Listen", listen_stream)),
         TwoWayRpc("Write", pb.WriteRequest, _guarded(shell, "Write", write_stream)),
     ]
     channels = WebChannels(two_way)
-    routes = HttpRoutes(admin, RestApi(rpcs), channels)
-    service = GrpcService(rpcs, two_way, partial(Http2Request, routes))
+    functions = FunctionProcesses() if options.functions_emulator is not None else None
+    routes = HttpRoutes(admin, RestApi(rpcs), channels, functions)
+    service = GrpcService(rpcs, two_way, partial(Http2Request, routes), functions)
     server = PortServer(
         partial(HttpProtocol, routes), partial(Http2Connection, service.make_handler)
     )
     monitor = None
+    watching = asyncio.get_running_loop().create_task(watch_files(_watched(options, shell)))
     try:
         port = await server.start(options.host, options.port)
         monitor = await _started_monitor(options, backend)
         websocket_port = monitor[1] if monitor is not None else None
         yield RunningServer(shell, dispatcher, options.host, port, stopped, websocket_port)
     finally:
+        watching.cancel()
         if monitor is not None:
             monitor[0].close()
         dispatcher.cancel()
@@ -233,12 +281,14 @@ async def _serve_until_stopped(options: ServerOptions, backend: Backend) -> int:
 def _export(server: RunningServer, folder: Path, project_id: str) -> int:
     now = partial(server.shell.clock.now, project_id)
     service = server.shell.database(DatabaseName(project_id))
+    services = exported_with(server.shell.backend, service.name)
     try:
-        write_suite_export(service, folder, now(), now())
+        write_suite_export(services, folder, now(), now())
     except StatusError as error:
         logger.error("%s is not written: %s", folder, error.message)
         return 1
-    logger.info("%d documents exported to %s", service.store.document_count, folder)
+    count = sum(each.store.document_count for each in services)
+    logger.info("%d documents exported to %s", count, folder)
     return 0
 
 

@@ -41,6 +41,9 @@ Source: observed: emulator 1.22.0.
 current_fault: ContextVar[str | None] = ContextVar("current_fault", default=None)
 """What an injected fault makes of the request that this task serves, for its record."""
 
+served_record: ContextVar[RequestRecord | None] = ContextVar("served_record", default=None)
+"""The record of the operation that this task has run last: its answer is what leaves next."""
+
 _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 20
 
@@ -90,6 +93,8 @@ class RequestHeaders:
     authorization: str | None = None
     label: str | None = None
     database: str | None = None
+    function: str | None = None
+    source: str | None = None
 
     def caller(self) -> Caller:
         """Return who sends the request.
@@ -97,7 +102,7 @@ class RequestHeaders:
         Raises:
             StatusError: The Authorization header is no good.
         """
-        return classify_authorization(self.authorization, self.label)
+        return classify_authorization(self.authorization, self.label, self.function, self.source)
 
 
 CommitListener = Callable[[DatabaseService, CommitResult], None]
@@ -133,8 +138,9 @@ class Shell:
     request_listener: Callable[[RequestRecord], None] | None = None
     faults: dict[str, FaultPlan] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
-    _waiters: defaultdict[DatabaseName, set[asyncio.Future[None]]] = field(
-        default_factory=lambda: defaultdict(set)
+    # In the order in which they came: a dict is an ordered set.
+    _waiters: defaultdict[DatabaseName, dict[asyncio.Future[None], None]] = field(
+        default_factory=lambda: defaultdict(dict)
     )
 
     def database(self, name: DatabaseName) -> DatabaseService:
@@ -165,6 +171,7 @@ class Shell:
         """Run one operation now, and put it on record whatever becomes of it."""
         now = self.clock.now(service.name.project)
         record = RequestRecord(rpc, caller, now.micros, fault=current_fault.get())
+        served_record.set(record)
         started = time.perf_counter()
         self.acting = caller
         try:
@@ -183,8 +190,8 @@ class Shell:
         caller: Caller,
         operation: Callable[[Timestamp, RequestRecord, bool], T],
     ) -> T:
-        """Run an operation that may have to wait for locks: again each time a transaction has
-        ended, then for good.
+        """Run an operation that may have to wait for other transactions: again each time one of
+        them has ended, then for good.
 
         Args:
             operation: Gets the time, the record, and whether to fail rather than wait.
@@ -195,6 +202,7 @@ class Shell:
         deadline = now.micros + int(LOCK_WAIT_S * 1_000_000)
         give_up = False
         record = RequestRecord(rpc, caller, now.micros, fault=current_fault.get())
+        served_record.set(record)
         try:
             while True:
                 self.acting = caller
@@ -210,6 +218,7 @@ class Shell:
             record.code, record.message = error.code, error.message
             raise
         finally:
+            service.transactions.leave(record)
             record.latency_ms = (time.perf_counter() - started) * 1000
             service.log.append(record)
 
@@ -236,12 +245,12 @@ class Shell:
     async def _transaction_ended(self, name: DatabaseName, timeout_s: float) -> None:
         waiter = asyncio.get_running_loop().create_future()
         waiters = self._waiters[name]
-        waiters.add(waiter)
+        waiters[waiter] = None
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(waiter, max(timeout_s, 0))
         finally:
-            waiters.discard(waiter)
+            waiters.pop(waiter, None)
 
     def _committed(self, service: DatabaseService, commit: CommitResult) -> None:
         for listener in tuple(self.commit_listeners):
@@ -259,6 +268,13 @@ class Shell:
         if key not in self._warned:
             self._warned.add(key)
             logger.warning("%s", text)
+
+
+def count_sent(size_bytes: int) -> None:
+    """Put on record that so many bytes of this task's answer have left."""
+    record = served_record.get()
+    if record is not None:
+        record.sent(size_bytes)
 
 
 def new_document_id() -> str:

@@ -319,7 +319,12 @@ def _headers_of(request: HttpRequest) -> RequestHeaders:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     database = headers.get("google-cloud-resource-prefix") or _parameter(request, "database")
-    return RequestHeaders(headers.get("authorization"), headers.get("x-harness-caller"), database)
+    return RequestHeaders(
+        headers.get("authorization"),
+        headers.get("x-harness-caller"),
+        database,
+        source=headers.get("x-harness-source"),
+    )
 
 
 def _parameter(request: HttpRequest, name: str) -> str | None:

@@ -45,6 +45,7 @@ from harness.firestore.query import (
     Order,
     StructuredQuery,
 )
+from harness.firestore.transactions import Concurrency
 from harness.firestore.values import Fields, GeoPoint, Reference, Timestamp, Value, Vector
 from harness.server.messages import load_messages
 
@@ -385,6 +386,9 @@ def commit_to_proto(result: CommitResult, out: Any) -> Any:
 # --- consistency ----------------------------------------------------------------------------------
 
 
+_OPTIMISTIC = 1  # of TransactionOptions.ConcurrencyMode
+
+
 def transaction_options_from_proto(message: Any) -> TransactionOptions:
     """Return how a transaction shall be opened; without a mode it is read-write."""
     if message.WhichOneof("mode") == "read_only":
@@ -393,7 +397,13 @@ def transaction_options_from_proto(message: Any) -> TransactionOptions:
             timestamp_from_proto(read_only.read_time) if read_only.HasField("read_time") else None
         )
         return TransactionOptions(read_only=True, read_time=read_time)
-    return TransactionOptions(retry=message.read_write.retry_transaction or None)
+    read_write = message.read_write
+    # Older releases of the client library, whose messages these are, have no such field.
+    is_optimistic = getattr(read_write, "concurrency_mode", 0) == _OPTIMISTIC
+    return TransactionOptions(
+        retry=read_write.retry_transaction or None,
+        concurrency=Concurrency.OPTIMISTIC if is_optimistic else Concurrency.PESSIMISTIC,
+    )
 
 
 def consistency_from_proto(request: Any) -> Consistency:

@@ -109,15 +109,29 @@ class WorkflowDocument:
             WorkflowError: None fits (with the nearest names) or several do (with an address for
                 each).
         """
-        exact = self._by_id.get(address.strip())
-        if exact is not None:
-            return exact
-        if not self._by_key:
-            self._fill_keys()
-        found = self._by_key.get(address_key(address), [])
+        found = self._fitting(address)
         if len(found) == 1:
             return found[0]
         raise self._not_one(address, found)
+
+    def find_if_there(self, address: str) -> ChecklistItem | None:
+        """Return the one item that an address names, or None where none fits.
+
+        Raises:
+            WorkflowError: Several do.
+        """
+        found = self._fitting(address)
+        if len(found) > 1:
+            raise self._not_one(address, found)
+        return found[0] if found else None
+
+    def _fitting(self, address: str) -> list[ChecklistItem]:
+        exact = self._by_id.get(address.strip())
+        if exact is not None:
+            return [exact]
+        if not self._by_key:
+            self._fill_keys()
+        return self._by_key.get(address_key(address), [])
 
     def select(self, address: str) -> tuple[ChecklistItem, ...]:
         """Return the items that an address names: one item, or all that stand under a heading.

@@ -1,34 +1,37 @@
 """What checks found, and the file that keeps it: Outcome, CheckResult, Evidence, to and from an
 in-toto Statement.
 
-Text in, text out, the same bytes for the same findings: no durations, no times of day. Must not
-live here: what results mean for an item (`verdict.py`), hashing and reading files.
+Text in, text out, the same bytes for the same findings: no durations, no times of day. The shape is
+`evidence.schema.json` beside this file. Must not live here: what results mean for an item
+(`verdict.py`, `states.py`), hashing and reading files.
 
-Source: in-toto Attestation Framework, "Statement layer" v1 and "Predicate type: Test Result" v0.1.
+Source: in-toto Attestation Framework, "Predicate type: Test Result" v0.1.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from harness.errors import WorkflowError
-from harness.source import SourcePosition, SourceText
+from harness.source import SourceText
+from harness.workflow.statement import (
+    Statement,
+    array_of,
+    object_of,
+    read_statement,
+    statement_to_text,
+    string_of,
+)
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 _SUITE_URN = "urn:firebase-workflow-harness:suite:"
+_PACKAGE_URL = "pkg:pypi/firebase-workflow-harness@"
 
 _REASON_LENGTH = 300
-_FILE_NAME_LENGTH = 120
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_UNSAFE_IN_FILE_NAMES = re.compile(r"[^\w.~-]")
 
 
 class Outcome(StrEnum):
@@ -82,17 +85,17 @@ class ResultTable:
         Raises:
             ValueError: The value is of another shape.
         """
-        fields = _object(value, "table")
+        fields = object_of(value, "table")
         rows = fields.get("rows")
         flagged = fields.get("flagged", [])
         if not isinstance(rows, list) or not isinstance(flagged, list):
             raise ValueError("a table's rows or flagged is not an array")
         table = cls(
-            _string(fields, "title"),
-            _strings(fields.get("columns"), "columns"),
-            tuple(_strings(row, "rows") for row in rows),
+            string_of(fields, "title"),
+            _strings(fields.get("columns"), "a table's columns"),
+            tuple(_strings(row, "a table's rows") for row in rows),
             tuple(index for index in flagged if isinstance(index, int)),
-            _strings(fields.get("notes", []), "notes"),
+            _strings(fields.get("notes", []), "a table's notes"),
         )
         if any(len(row) != len(table.columns) for row in table.rows):
             raise ValueError("a table's row has not as many cells as there are columns")
@@ -101,7 +104,7 @@ class ResultTable:
 
 def _strings(value: Any, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError(f"a table's {name} is not an array of strings")
+        raise ValueError(f"{name} is not an array of strings")
     return tuple(value)
 
 
@@ -118,6 +121,8 @@ class CheckResult:
         duration_s: Seconds. Never part of evidence.
         metrics: Counts that the same inputs give again, `{"reads_billed": 21}`; never timings.
         tables: What it shows in reports. Never part of evidence.
+        inputs: Names of what it looked at, as `subject` of evidence has them.
+        warnings: What it warns of although it passed.
     """
 
     nodeid: str
@@ -128,6 +133,8 @@ class CheckResult:
     duration_s: float = 0.0
     metrics: Mapping[str, int | float | str] = field(default_factory=dict)
     tables: tuple[ResultTable, ...] = ()
+    inputs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values, for the last run's record and for xdist workers."""
@@ -140,6 +147,8 @@ class CheckResult:
             "duration_s": self.duration_s,
             "metrics": dict(self.metrics),
             "tables": [table.to_json() for table in self.tables],
+            "inputs": list(self.inputs),
+            "warnings": list(self.warnings),
         }
 
     @classmethod
@@ -149,7 +158,7 @@ class CheckResult:
         Raises:
             ValueError: The value is of another shape; the message names the field.
         """
-        fields = _object(value, "check")
+        fields = object_of(value, "check")
         item_id = fields.get("item_id")
         if item_id is not None and not isinstance(item_id, str):
             raise ValueError("item_id is neither a string nor null")
@@ -160,14 +169,16 @@ class CheckResult:
         if not isinstance(tables, list):
             raise ValueError("tables is not an array")
         return cls(
-            _string(fields, "nodeid"),
+            string_of(fields, "nodeid"),
             _outcome(fields),
             item_id,
-            _string(fields, "reason", ""),
-            _string(fields, "states", ""),
+            string_of(fields, "reason", ""),
+            string_of(fields, "states", ""),
             float(duration_s),
             _metrics(fields),
             tuple(map(ResultTable.from_json, tables)),
+            _strings(fields.get("inputs", []), "inputs"),
+            _strings(fields.get("warnings", []), "warnings"),
         )
 
 
@@ -180,6 +191,8 @@ class Evidence:
         subjects: Name of each input -> SHA-256 of its bytes in hexadecimal, at least one. Evidence
             holds for these only.
         suite: What the checks ran against: `embedded`, `official`, `attached`.
+        document: The workflow document's path in the project.
+        harness_version: Of the harness that ran them.
     """
 
     item_id: str
@@ -187,61 +200,57 @@ class Evidence:
     checks: tuple[CheckResult, ...]
     subjects: Mapping[str, str]
     suite: str = ""
+    document: str = ""
+    harness_version: str = ""
 
 
 def evidence_to_statement(evidence: Evidence) -> str:
     """Return an in-toto Statement as JSON text, with a line feed at its end.
 
-    `result` is PASSED for a verified item and FAILED for every other: a reader that knows only the
-    standard's fields never takes an unverified item for a verified one. Skipped checks are in none
-    of the standard's lists.
+    `result` is PASSED or WARNED for a verified item and FAILED for every other: a reader that knows
+    only the standard's fields never takes an unverified item for a verified one. Skipped checks are
+    in none of the standard's lists.
 
     Raises:
         ValueError: There is no subject, or one has no SHA-256 digest.
     """
-    if not evidence.subjects:
-        raise ValueError(f"evidence for {evidence.item_id} names no input")
-    for name, digest in evidence.subjects.items():
-        if not _SHA256.fullmatch(digest):
-            raise ValueError(
-                f"the digest of {name} is not SHA-256 in lower-case hexadecimal: {digest!r}"
-            )
     checks = sorted(evidence.checks, key=lambda check: (check.nodeid, check.outcome))
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [
-            {"name": name, "digest": {"sha256": digest}}
-            for name, digest in sorted(evidence.subjects.items())
+    configuration = []
+    if evidence.harness_version:
+        configuration.append({"name": "harness", "uri": _PACKAGE_URL + evidence.harness_version})
+    if evidence.suite:
+        configuration.append({"name": "suite", "uri": _SUITE_URN + evidence.suite})
+    passed = [check for check in checks if check.outcome is Outcome.PASSED]
+    warned = [check.nodeid for check in passed if check.warnings]
+    result = "WARNED" if warned else "PASSED"
+    predicate = {
+        "result": result if evidence.verdict == "VERIFIED" else "FAILED",
+        "configuration": configuration,
+        "passedTests": [check.nodeid for check in passed if not check.warnings],
+        "warnedTests": warned,
+        "failedTests": [
+            c.nodeid
+            for c in checks
+            if c.outcome in (Outcome.FAILED, Outcome.XFAILED, Outcome.ERROR)
         ],
-        "predicateType": PREDICATE_TYPE,
-        "predicate": {
-            "result": "PASSED" if evidence.verdict == "VERIFIED" else "FAILED",
-            "configuration": [{"name": "suite", "uri": _SUITE_URN + evidence.suite}]
-            if evidence.suite
-            else [],
-            "passedTests": [c.nodeid for c in checks if c.outcome is Outcome.PASSED],
-            "warnedTests": [],
-            "failedTests": [
-                c.nodeid
-                for c in checks
-                if c.outcome in (Outcome.FAILED, Outcome.XFAILED, Outcome.ERROR)
-            ],
-            "harnessItem": evidence.item_id,
-            "harnessVerdict": evidence.verdict,
-            "harnessSuite": evidence.suite,
-            "harnessChecks": [
-                {
-                    "nodeid": check.nodeid,
-                    "outcome": check.outcome.value,
-                    "reason": _steady(check.reason),
-                    "states": check.states,
-                    "metrics": dict(check.metrics),
-                }
-                for check in checks
-            ],
-        },
+        "harnessDocument": evidence.document,
+        "harnessItem": evidence.item_id,
+        "harnessVerdict": evidence.verdict,
+        "harnessSuite": evidence.suite,
+        "harnessVersion": evidence.harness_version,
+        "harnessChecks": [
+            {
+                "nodeid": check.nodeid,
+                "outcome": check.outcome.value,
+                "reason": _steady(check.reason),
+                "states": check.states,
+                "warnings": list(check.warnings),
+                "metrics": dict(check.metrics),
+            }
+            for check in checks
+        ],
     }
-    return json.dumps(statement, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return statement_to_text(Statement(PREDICATE_TYPE, predicate, evidence.subjects))
 
 
 def evidence_from_statement(source: SourceText) -> Evidence:
@@ -251,67 +260,49 @@ def evidence_from_statement(source: SourceText) -> Evidence:
     Raises:
         WorkflowError: It is not JSON, not such a Statement, or says two things at once.
     """
-    try:
-        statement = _object(
-            json.loads(source.text, object_pairs_hook=_without_duplicates), "statement"
-        )
-        if statement.get("_type") != STATEMENT_TYPE:
-            raise ValueError(f"_type is not {STATEMENT_TYPE}")
-        if statement.get("predicateType") != PREDICATE_TYPE:
-            raise ValueError(f"predicateType is not {PREDICATE_TYPE}")
-        predicate = _object(statement.get("predicate"), "predicate")
-        item_id = _string(predicate, "harnessItem")
-        evidence = Evidence(
-            item_id,
-            _string(predicate, "harnessVerdict"),
-            tuple(
-                CheckResult.from_json({**_object(check, "harnessChecks[]"), "item_id": item_id})
-                for check in _array(predicate, "harnessChecks")
-            ),
-            dict(_subject(entry) for entry in _array(statement, "subject")),
-            _string(predicate, "harnessSuite", ""),
-        )
-        _refuse_contradictions(predicate, evidence)
-    except json.JSONDecodeError as error:
-        at = SourcePosition(source.file_name, error.lineno, error.colno)
-        raise _malformed(f"evidence is not JSON: {error.msg}", at) from error
-    except RecursionError as error:
-        raise _malformed(
-            "evidence is nested too deeply", SourcePosition(source.file_name, 1, 1)
-        ) from error
-    except ValueError as error:
-        raise _malformed(
-            f"not evidence: {error}", SourcePosition(source.file_name, 1, 1)
-        ) from error
+    return read_statement(source, evidence_of)
+
+
+def evidence_of(statement: Statement) -> Evidence:
+    """Read the predicate of a Statement.
+
+    Raises:
+        ValueError: It is of another type or shape, or says two things at once.
+    """
+    if statement.predicate_type != PREDICATE_TYPE:
+        raise ValueError(f"predicateType is not {PREDICATE_TYPE}")
+    predicate = statement.predicate
+    item_id = string_of(predicate, "harnessItem")
+    evidence = Evidence(
+        item_id,
+        string_of(predicate, "harnessVerdict"),
+        tuple(
+            CheckResult.from_json({**object_of(check, "harnessChecks[]"), "item_id": item_id})
+            for check in array_of(predicate, "harnessChecks")
+        ),
+        dict(statement.subjects),
+        string_of(predicate, "harnessSuite", ""),
+        string_of(predicate, "harnessDocument", ""),
+        string_of(predicate, "harnessVersion", ""),
+    )
+    _refuse_contradictions(predicate, evidence)
     return evidence
 
 
-def evidence_file_name(item_id: str) -> str:
-    """Return a file name for an item's evidence: `testing.verify-security-rules.json`.
+def changed_subjects(subjects: Mapping[str, str], digests: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of inputs that are not what they were: changed or gone.
 
-    Different ids give different names on file systems that ignore case too, since ids are in lower
-    case."""
-    plain = item_id.replace("/", ".")
-    name = _UNSAFE_IN_FILE_NAMES.sub(".", plain)
-    if name != plain or len(name.encode()) > _FILE_NAME_LENGTH:
-        digest = hashlib.sha256(item_id.encode()).hexdigest()[:16]
-        name = f"{name.encode()[: _FILE_NAME_LENGTH - 17].decode(errors='ignore')}.{digest}"
-    return f"{name}.json"
+    Args:
+        subjects: As evidence has them.
+        digests: Of the same names, as they are now; one that is gone has none.
+    """
+    return tuple(name for name in sorted(subjects) if subjects[name] != digests.get(name))
 
 
-def stale_subjects(evidence: Evidence, digests: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of inputs that are not what they were: changed, gone, or new. Empty: the
-    evidence holds."""
-    names = sorted({*evidence.subjects, *digests})
-    return tuple(name for name in names if evidence.subjects.get(name) != digests.get(name))
-
-
-def _refuse_contradictions(predicate: dict[str, Any], evidence: Evidence) -> None:
+def _refuse_contradictions(predicate: Mapping[str, Any], evidence: Evidence) -> None:
     """A file edited by hand, or merged badly, must not count: the standard's fields and ours say
     the same."""
-    if not evidence.subjects:
-        raise ValueError("subject is empty")
-    if (predicate.get("result") == "PASSED") != (evidence.verdict == "VERIFIED"):
+    if (predicate.get("result") in ("PASSED", "WARNED")) != (evidence.verdict == "VERIFIED"):
         raise ValueError("result and harnessVerdict contradict each other")
     if evidence.verdict == "VERIFIED" and not (
         evidence.checks and all(check.outcome is Outcome.PASSED for check in evidence.checks)
@@ -325,55 +316,16 @@ def _steady(reason: str) -> str:
     return _ADDRESS.sub("0x…", first)[:_REASON_LENGTH]
 
 
-def _malformed(problem: str, at: SourcePosition) -> WorkflowError:
-    return WorkflowError(problem, fix="delete the file and run `harness verify` again", at=at)
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a field is there twice")
-    return fields
-
-
-def _object(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{name} is not an object")
-    return value
-
-
-def _array(fields: dict[str, Any], name: str) -> list[Any]:
-    value = fields.get(name)
-    if not isinstance(value, list):
-        raise ValueError(f"{name} is not an array")
-    return value
-
-
-def _string(fields: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise ValueError(f"{name} is not a string")
-    return value
-
-
 def _outcome(fields: dict[str, Any]) -> Outcome:
-    name = _string(fields, "outcome")
+    name = string_of(fields, "outcome")
     if name not in Outcome.__members__:
         raise ValueError(f"{name!r} is not an outcome")
     return Outcome(name)
 
 
 def _metrics(fields: dict[str, Any]) -> dict[str, int | float | str]:
-    metrics = _object(fields.get("metrics", {}), "metrics")
+    metrics = object_of(fields.get("metrics", {}), "metrics")
     for name, value in metrics.items():
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError(f"metrics.{name} is neither a number nor a string")
     return metrics
-
-
-def _subject(entry: Any) -> tuple[str, str]:
-    fields = _object(entry, "subject[]")
-    digest = _string(_object(fields.get("digest"), "subject[].digest"), "sha256")
-    if not _SHA256.fullmatch(digest):
-        raise ValueError("subject[].digest.sha256 is not 64 hexadecimal digits")
-    return _string(fields, "name"), digest

@@ -56,6 +56,20 @@ def what_would_verify(item: ChecklistItem) -> WayToVerify:
     )
 
 
+def command_for(item: ChecklistItem, *, has_checks: bool) -> str:
+    """Return the command that settles an item, once there is what it needs; empty where there is
+    nothing to run.
+
+    Args:
+        item: The item.
+        has_checks: Whether checks name it: then no person can sign it off.
+    """
+    way = what_would_verify(item)
+    if has_checks or way.by is Verifier.CHECKS:
+        return f"harness verify --item {item.item_id}"
+    return f"harness sign-off {item.item_id} --by NAME" if way.by is Verifier.PERSON else ""
+
+
 _CHECKS = """
 quality-check/feature-completeness
     checks that use each component feature against the emulators, one or more for each

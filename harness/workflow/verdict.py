@@ -6,7 +6,7 @@ reports."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,30 +103,54 @@ def wanted_ticks(verdicts: Iterable[Verdict]) -> dict[str, bool]:
     return {v.item_id: v.wants_tick for v in verdicts if v.wants_tick is not None}
 
 
+def reason_of(checks: Iterable[CheckResult]) -> str:
+    """Return why checks leave their item unverified, in one line: the first that disproves it,
+    else the first that did not pass.
+    """
+    unsettled = [check for check in checks if check.outcome is not Outcome.PASSED]
+    disproving = [check for check in unsettled if check.outcome in _DISPROVES]
+    # What was left out on purpose says the least.
+    unsettled.sort(key=lambda check: check.outcome is Outcome.DESELECTED)
+    return (
+        _why(disproving or unsettled) if unsettled else "not all of its checks could be collected"
+    )
+
+
+def passed_words(checks: Sequence[CheckResult]) -> str:
+    """Return what checks that all passed have shown, in one line."""
+    if len(checks) == 1:
+        words = checks[0].states or f"{_short(checks[0])} passed"
+    else:
+        words = f"all {len(checks)} checks passed"
+    warnings = [warning for check in checks for warning in check.warnings]
+    if not warnings:
+        return words
+    more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+    return f"{words}; warning: {warnings[0]}{more}"
+
+
 def _judge(
     item: ChecklistItem, checks: tuple[CheckResult, ...], uncollected: list[CheckResult]
 ) -> Verdict:
     disproving = [check for check in checks if check.outcome in _DISPROVES]
     if disproving:
-        reason = _why(disproving)
-        return Verdict(item.item_id, VerdictKind.REFUTED, reason, checks, wants_tick=False)
+        return Verdict(
+            item.item_id, VerdictKind.REFUTED, reason_of(checks), checks, wants_tick=False
+        )
     unsettled = [check for check in checks if check.outcome is not Outcome.PASSED]
     if unsettled:
         # Left out on purpose says nothing against a tick that an earlier run set; all else does.
         left_out = all(check.outcome is Outcome.DESELECTED for check in unsettled)
-        unsettled.sort(key=lambda check: check.outcome is Outcome.DESELECTED)
-        reason = _why(unsettled)
         wants_tick = None if left_out else False
-        return Verdict(item.item_id, VerdictKind.NOT_VERIFIED, reason, checks, wants_tick)
+        return Verdict(
+            item.item_id, VerdictKind.NOT_VERIFIED, reason_of(checks), checks, wants_tick
+        )
     if uncollected:
         reason = (
             f"{_uncollected(uncollected)}, so it is not known whether all checks of this item ran"
         )
         return Verdict(item.item_id, VerdictKind.NOT_VERIFIED, reason, checks, wants_tick=False)
-    if len(checks) == 1:
-        reason = checks[0].states or f"{_short(checks[0])} passed"
-    else:
-        reason = f"all {len(checks)} checks passed"
+    reason = passed_words(checks)
     return Verdict(item.item_id, VerdictKind.VERIFIED, reason, checks, wants_tick=True)
 
 

@@ -7,6 +7,7 @@ from harness.backend.events import (
     TriggerError,
     TriggerRegistry,
     background_trigger,
+    changed_fields,
     compile_pattern,
     eventarc_trigger,
 )
@@ -198,3 +199,41 @@ def test_a_registration_that_is_none_says_so(body: object) -> None:
 def test_an_eventarc_registration_that_is_none_says_so(body: object) -> None:
     with pytest.raises(TriggerError):
         eventarc_trigger("k", PROJECT, body)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "paths"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": 1}, {"a": 1.0}, ["a"]),
+        ({"a": 1}, {}, ["a"]),
+        ({}, {"b": None}, ["b"]),
+        ({"m": {"x": 1, "y": 1}}, {"m": {"x": 1, "y": 2, "z": 3}}, ["m.y", "m.z"]),
+        ({"m": {"x": 1}}, {"m": 1}, ["m"]),
+        ({"m": {}}, {}, ["m"]),
+        ({"a": (1,)}, {"a": (1, 2)}, ["a"]),
+        ({}, {"two words": 1}, ["`two words`"]),
+    ],
+)
+def test_the_changed_fields_are_those_that_differ(before, after, paths) -> None:
+    assert [str(path) for path in changed_fields(before, after)] == paths
+
+
+@pytest.mark.parametrize(
+    ("key", "function", "generation"),
+    [
+        ("us-central1-onUser-0", "us-central1-onUser", 0),
+        ("us-central1-billing-charge-12", "us-central1-billing-charge", 12),
+        ("onUser", "onUser", 0),
+    ],
+)
+def test_a_key_tells_the_function_and_how_often_it_was_loaded(key, function, generation) -> None:
+    trigger = v1("write", "users/{uid}", key=key)
+    assert (trigger.function, trigger.generation) == (function, generation)
+
+
+def test_a_function_loaded_anew_replaces_its_older_registration() -> None:
+    registry = TriggerRegistry()
+    for key in ("r-on-0", "r-on-x-0", "r-on-1"):
+        registry.add(v1("create", "users/{uid}", key=key))
+    assert [key for key, _, _ in events(registry, CREATED)] == ["r-on-x-0", "r-on-1"]

@@ -55,7 +55,7 @@ def test_the_report_can_go_to_a_file(harness: Harness, project: ProjectFolder) -
     assert json.loads(project.read("out.json"))["workflow_path"] == "workflow/feature.md"
 
 
-@pytest.mark.parametrize("name", ["html", "junit"])
+@pytest.mark.parametrize("name", ["html"])
 def test_a_format_of_later_says_so(harness: Harness, project: ProjectFolder, name: str) -> None:
     ran = harness("report", "--format", name)
     assert ran.status == 2
@@ -67,10 +67,11 @@ def test_next_is_the_first_open_item_and_what_it_needs(
 ) -> None:
     ran = harness("next")
     assert ran.status == 0
-    first, now, needs = ran.out.splitlines()
+    first, now, needs, command = ran.out.splitlines()
     assert first == "workflow/feature.md:6: Testing/Verify security rules"
     assert now == "  now:   no check is mapped to this item"
     assert needs.startswith("  needs: checks that ")
+    assert command == "  run:   harness verify --item testing/verify-security-rules"
 
 
 def test_next_passes_over_what_a_person_ticked(harness: Harness, project: ProjectFolder) -> None:
@@ -104,6 +105,19 @@ def test_a_folder_below_the_project_is_in_the_project(
     project.write("app/lib/main.dart", "")
     monkeypatch.chdir(project.path / "app" / "lib")
     assert harness("next").out.startswith("workflow/feature.md:6: ")
+
+
+def test_formats_for_machines(harness: Harness, project: ProjectFolder) -> None:
+    junit = harness("report", "--format", "junit")
+    assert junit.status == 0
+    assert junit.out.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ')
+    badge = json.loads(harness("report", "--format", "badge").out)
+    assert badge["message"] == "0 of 4 items"
+
+
+def test_next_goes_through_nested_items_first(harness: Harness, project: ProjectFolder) -> None:
+    project.write("workflow/feature.md", "- [ ] whole\n  - [ ] part\n")
+    assert harness("next").out.startswith("workflow/feature.md:2: whole/part\n")
 
 
 BAD = [

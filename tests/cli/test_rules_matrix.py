@@ -129,14 +129,13 @@ def test_a_matrix_that_does_not_load_is_said_before_anything_is_started(
     assert '"methd" is not a key of row 1' in ran.err
 
 
-def test_the_files_of_the_matrix_are_inputs_of_every_check(matrix_project: ProjectFolder) -> None:
-    from harness.cli.records import Inputs
+def test_the_files_of_the_matrix_are_inputs(matrix_project: ProjectFolder) -> None:
     from harness.project import load_project
+    from harness.project_inputs import Part, ProjectInputs
 
     matrix_project.write("access.yaml", "documents: docs.yaml\nrows: rows.csv")
     matrix_project.write("docs.yaml", "users/$uid: {name: X}\n")
     matrix_project.write("rows.csv", "path,method,alice,bob,guest\n")
-    inputs = Inputs.of(load_project(matrix_project.path))
+    inputs = ProjectInputs(load_project(matrix_project.path))
     names = {"harness.yaml", "access.yaml", "docs.yaml", "rows.csv"}
-    assert names <= inputs.checks.keys()
-    assert names <= inputs.of_checks(["checks/test_other.py"]).keys()
+    assert set(inputs.names_of([Part.ACCESS_MATRIX])) == names

@@ -25,7 +25,7 @@ Harness = Callable[..., Ran]
 RULES_BOX = "- [ ] Verify security rules"
 RULES_TICKED = "- [x] Verify security rules"
 OPEN_RULES = RULES.replace("request.auth.uid == uid", "true")
-EVIDENCE = ".harness/evidence/testing.verify-security-rules.json"
+EVIDENCE = ".harness/evidence/workflow.feature/testing.verify-security-rules.json"
 
 
 @pytest.mark.usefixtures("without_node")
@@ -45,6 +45,7 @@ def test_what_passes_is_ticked_with_evidence_and_what_fails_is_unticked(
         "checks/test_rules.py",
         "firebase.json",
         "firestore.rules",
+        "harness",
     ]
     assert project.read("report.json") == project.read(".harness/last-run.json")
     assert "last-run.json" in project.read(".harness/.gitignore")
@@ -120,8 +121,8 @@ def test_only_the_named_item_is_verified_and_the_others_keep_their_boxes(
     ran = harness("verify", "--item", "Verify security rules")
     assert ran.status == 0
     assert project.workflow == WORKFLOW.replace(RULES_BOX, RULES_TICKED)  # [x] of the other stays
-    assert "not part of this run" in ran.out
-    assert [path.name for path in (project.path / ".harness/evidence").iterdir()] == [
+    assert "checks/test_speed.py names this item and has not run" in " ".join(ran.out.split())
+    assert [path.name for path in (project.path / EVIDENCE).parent.iterdir()] == [
         "testing.verify-security-rules.json"
     ]
 
@@ -235,20 +236,86 @@ def test_checks_left_out_by_the_projects_own_settings_verify_nothing(
 
 
 @pytest.mark.usefixtures("without_node")
-def test_evidence_names_the_items_own_checks_and_what_all_share(
+def test_evidence_names_what_the_items_checks_looked_at_and_nothing_else(
     harness: Harness, project: ProjectFolder
 ) -> None:
-    project.write("checks/test_rules.py", RULES_CHECK)
+    check = RULES_CHECK.replace("import pytest\n", "import pytest\nimport helpers\n", 1)
+    project.write("checks/test_rules.py", check)
     project.write("checks/test_other.py", "def test_other(): pass\n")
-    project.write("checks/helpers.py", "")
+    project.write("checks/helpers.py", "import deeper\n")
+    project.write("checks/deeper.py", "")
+    project.write("checks/unused.py", "")
+    project.write("checks/conftest.py", "")
+    project.write("checks/data.json", "{}")
     assert harness("verify").status == 0
     subjects = json.loads(project.read(EVIDENCE))["subject"]
     assert [subject["name"] for subject in subjects] == [
+        "checks/conftest.py",
+        "checks/data.json",
+        "checks/deeper.py",
         "checks/helpers.py",
         "checks/test_rules.py",
         "firebase.json",
         "firestore.rules",
+        "harness",
     ]
+
+
+@pytest.mark.usefixtures("without_node")
+def test_evidence_goes_stale_with_its_inputs_and_reports_say_so(
+    harness: Harness, project: ProjectFolder
+) -> None:
+    project.write("checks/test_rules.py", RULES_CHECK)
+    assert harness("verify").status == 0
+    project.write("firestore.rules", RULES + "\n")
+    said = " ".join(harness("report").out.split())
+    assert said.startswith("0 of 4 items verified, 4 not verified (1 stale)")
+    assert (
+        "~ Verify security rules (ticked) firestore.rules has changed since it was verified" in said
+    )
+    assert "run: harness verify --item testing/verify-security-rules" in " ".join(
+        harness("report", "--unchecked").out.split()
+    )
+    project.write("firestore.rules", RULES)
+    assert harness("report").out.startswith("1 of 4 items verified")
+
+
+@pytest.mark.usefixtures("without_node")
+def test_nothing_after_an_unsigned_gate_is_ticked_and_the_report_says_so(
+    harness: Harness, project: ProjectFolder
+) -> None:
+    text = WORKFLOW.replace("## Testing\n", "## Testing\n- [ ] PAUSE, Check in with user\n")
+    project.write("workflow/feature.md", text)
+    project.write("harness.yaml", "order: enforce\n")
+    project.write("checks/test_rules.py", RULES_CHECK)
+    ran = harness("verify")
+    assert ran.status == 0
+    assert project.workflow == text
+    said = " ".join(ran.out.split())
+    assert 'held back until "PAUSE, Check in with user" (line 6) is signed off' in said
+    assert "harness sign-off testing/pause-check-in-with-user --by NAME" in said
+
+    # The gate opens: what was verified behind it is ticked, and the signature outlives a run.
+    assert harness("sign-off", "PAUSE, Check in with user", "--by", "Ana").status == 0
+    ran = harness("verify")
+    assert ran.out.startswith("1 of 5 items verified, 1 signed off")
+    assert "[x] PAUSE" in project.workflow
+    assert RULES_TICKED in project.workflow
+
+
+@pytest.mark.usefixtures("without_node")
+def test_a_check_may_pass_with_a_warning(harness: Harness, project: ProjectFolder) -> None:
+    project.write(
+        "checks/test_warns.py",
+        "import pytest\n"
+        'pytestmark = pytest.mark.workflow("Verify security rules")\n'
+        "def test_warns(record_warning): record_warning('two rules are the same')\n",
+    )
+    ran = harness("verify")
+    assert ran.status == 0
+    assert "warning: two rules are the same" in " ".join(ran.out.split())
+    predicate = json.loads(project.read(EVIDENCE))["predicate"]
+    assert (predicate["result"], len(predicate["warnedTests"])) == ("WARNED", 1)
 
 
 BAD = [

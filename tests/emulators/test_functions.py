@@ -91,7 +91,12 @@ def test_the_kinds_of_functions_are_told_apart():
         "onWrite": "event",
     }
     assert found["nightly"] == DeployedFunction(
-        "nightly", "us-central1", "scheduled", 1, schedule="every day 03:00"
+        "nightly",
+        "us-central1",
+        "scheduled",
+        1,
+        schedule="every day 03:00",
+        time_zone="America/Los_Angeles",
     )
     assert found["onWrite"].resource == "a/{id}"
 

@@ -23,6 +23,9 @@ COPIED = (
 LINKED = (".venv", ".stamps", "node_modules", "backend/functions/node_modules")
 
 
+#: What is newer than set-up makes it run again.
+SET_UP_FROM = ("pyproject.toml", "constraints.txt")
+
 DOCUMENT = "backend/workflow/backend-workflow.md"
 
 
@@ -42,6 +45,10 @@ def repository_copy(tmp_path: Path) -> Path:
     missing = [name for name in LINKED if not (REPOSITORY / name).exists()]
     if missing:
         pytest.skip(f"the sample backend is not set up: `make setup` makes {', '.join(missing)}")
+    stamp = (REPOSITORY / ".stamps" / "python").stat().st_mtime
+    if any((REPOSITORY / name).stat().st_mtime > stamp for name in SET_UP_FROM):
+        # `make` in the copy would install the copy into the virtual environment that is linked.
+        pytest.fail("set-up is older than what it is made from: run `make setup`")
     copy = tmp_path / "repository"
     copy.mkdir()
     ignored = shutil.ignore_patterns("node_modules", "__pycache__")

@@ -2,21 +2,29 @@ import math
 
 import pytest
 
-from harness.errors import StatusError
+from harness.errors import StatusCode, StatusError
 from harness.firestore.listen import QueryTarget
+from harness.firestore.profile import EMULATOR, PRODUCTION
 from harness.firestore.values import Vector
 from tests.firestore.queries_from_yaml import aggregations_from, query_from
 from tests.firestore.test_queries import engine_of
 
 
-@pytest.fixture(scope="module")
-def engine():
+def engine_like(profile):
     vectors = {"a": (1, 0), "b": (0, 2), "d": (3, 0), "e": (0, 0), "f": (1, 0, 0)}
     documents = {
         f"c/{name}": {"v": Vector(tuple(map(float, values))), "m": {"v": Vector((1.0, 1.0))}}
         for name, values in vectors.items()
     }
-    return engine_of({**documents, "c/g": {"v": "no vector"}}, enforce_indexes=False)
+    return engine_of(
+        {**documents, "c/g": {"v": "no vector"}}, enforce_indexes=False, profile=profile
+    )
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """One that answers like Google's emulator, which puts undefined distances last."""
+    return engine_like(EMULATOR)
 
 
 def nearest(engine, measure, limit=10, **more):
@@ -39,6 +47,12 @@ def test_the_cosine_of_a_zero_vector_comes_last(engine):
     assert found["a"]["distance"] == 0.0
     assert found["b"]["distance"] == 1.0
     assert math.isnan(found["e"]["distance"])
+
+
+def test_the_cosine_of_a_zero_vector_fails_in_production():
+    with pytest.raises(StatusError, match="cosine distance") as refused:
+        nearest(engine_like(PRODUCTION), "COSINE")
+    assert refused.value.code is StatusCode.INVALID_ARGUMENT
 
 
 def test_a_limit_keeps_the_nearest(engine):

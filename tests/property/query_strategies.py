@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from harness.errors import StatusError
 from harness.firestore.index_definitions import (
+    FieldOverride,
     IndexDefinition,
     IndexDefinitions,
     IndexField,
@@ -257,8 +258,20 @@ def composites(draw):
     return IndexDefinition("c", scope, with_implied_name(listed))
 
 
-definitions = st.lists(composites(), max_size=4, unique=True).map(
-    lambda indexes: IndexDefinitions(tuple(indexes))
+_modes = st.frozensets(
+    st.tuples(st.sampled_from(QueryScope), st.sampled_from(IndexMode)), max_size=3
+).filter(lambda modes: all(mode is not IndexMode.VECTOR for _, mode in modes))
+overrides = st.lists(
+    st.builds(FieldOverride, st.just("c"), st.sampled_from(FIELDS), _modes),
+    max_size=2,
+    unique_by=lambda override: override.field,
+).map(tuple)
+"""Exemptions: fields with fewer, other or no single-field indexes."""
+
+definitions = st.builds(
+    IndexDefinitions,
+    st.lists(composites(), max_size=4, unique=True).map(tuple),
+    st.one_of(st.just(()), st.just(()), overrides),
 )
 
 

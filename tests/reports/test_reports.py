@@ -63,7 +63,7 @@ RESULTS = [
     ),
 ]
 TERMINAL = """\
-1 of 6 items verified, 1 refuted, 4 not verified
+1 of 6 items verified, 1 failed, 4 not verified
 1 box ticked, 1 tick taken back, 1 tick that nothing supports
 docs/workflow.md · project demo-shop · Firestore: embedded · 2026-11-22T20:00:00+00:00
 ! Node is not installed
@@ -91,9 +91,11 @@ Testing
     why:   no check is mapped to this item
     needs: a check marked @pytest.mark.workflow("Testing/Verify security rules/for every persona"),
            or a sign-off by a person
+    run:   harness verify --item testing/verify-security-rules/for-every-persona
   · Test Cloud Functions
     why:   test_call was skipped: Node is not installed
     needs: checks that call each function, and trigger each trigger, in the Functions emulator
+    run:   harness verify --item testing/test-cloud-functions
 """
 
 
@@ -203,7 +205,7 @@ def test_sections_leave_the_documents_title_out_unless_it_has_items_of_its_own()
 
 def test_the_markdown_report_shows_each_item_once_with_its_reason():
     html = MarkdownIt("commonmark").enable("table").render(render_markdown(report()))
-    assert "<h1>1 of 6 items verified, 1 refuted, 4 not verified</h1>" in html
+    assert "<h1>1 of 6 items verified, 1 failed, 4 not verified</h1>" in html
     assert "<h2>Quality Check</h2>" in html
     assert "❌ <strong>Test coverage</strong><br />" in html
     assert "✅ <strong>Verify security rules</strong> (now ticked)<br />" in html

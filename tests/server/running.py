@@ -49,7 +49,7 @@ def running_server(options: ServerOptions | None = None) -> Iterator[ServerUnder
     is_up = threading.Event()
 
     async def main() -> None:
-        backend = Backend(IndexDefinitions(), None, options.enforce_indexes)
+        backend = Backend(IndexDefinitions(), None, options.enforces_indexes, options.profile)
         async with serving(options, backend) as running:
             ready.append(ServerUnderTest(running, asyncio.get_running_loop()))
             is_up.set()

@@ -15,6 +15,7 @@ import pytest
 from harness.errors import ConfigError
 from harness.firestore.exports.log_format import ExportError
 from harness.firestore.paths import ResourcePath
+from harness.server.exchange import exchange
 from harness.server.exports import SUITE_METADATA, read_export, read_seed
 from harness.server.options import ServerOptions
 from tests.server.running import Project, running_server
@@ -55,6 +56,20 @@ def test_an_export_is_imported_by_another_project(
     }
     assert found == {"notes/kept": {}, "notes/n1": {"text": "é", "tags": ["a", {"b": None}]}}
     assert other.client().document("notes/n1/parts/__id7__").get().get("n") == 1.5
+
+
+def test_an_export_of_the_default_database_holds_the_others_of_its_project(
+    project: Project, db: Any, tmp_path: Path
+) -> None:
+    db.document("a/1").set({"n": 1})
+    project.client(database="second").document("a/1").set({"n": 2})
+    Project(project.server, f"{project.id}-c", project.add_cleanup).client().document("a/1").set({})
+    export(project, tmp_path)
+    whole = {"(default)": {"a/1": {"n": 1}}, "second": {"a/1": {"n": 2}}}
+    assert read_export(tmp_path / NAME / OVERALL).documents == whole
+    export(project, tmp_path, database=f"projects/{project.id}/databases/second", export_name="s")
+    only = read_export(tmp_path / "s" / "s.overall_export_metadata").documents
+    assert only == {"second": {"a/1": {"n": 2}}}
 
 
 def test_a_second_export_replaces_the_first(project: Project, db: Any, tmp_path: Path) -> None:
@@ -146,6 +161,31 @@ def test_a_folder_that_is_no_export_says_so(tmp_path: Path) -> None:
         read_seed(tmp_path)
 
 
+def test_what_a_killed_export_has_left_is_not_taken_for_one(
+    project: Project, db: Any, tmp_path: Path
+) -> None:
+    db.document("a/1").set({})
+    export(project, tmp_path)
+    (tmp_path / NAME).rename(tmp_path / f".{NAME}-left")
+    with pytest.raises(ConfigError, match="is no export"):
+        read_seed(tmp_path)
+    db.document("a/1").delete()
+    export(project, tmp_path)
+    assert not read_seed(tmp_path).documents.get("(default)")
+
+
+def test_an_export_changes_places_with_the_one_before(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name / "within").mkdir(parents=True)
+        (tmp_path / name / "within" / "file").write_text(name)
+    if not exchange(tmp_path / "old", tmp_path / "new"):
+        pytest.skip("this system or file system cannot exchange two folders")
+    assert (tmp_path / "old" / "within" / "file").read_text() == "new"
+    assert (tmp_path / "new" / "within" / "file").read_text() == "old"
+    assert not exchange(tmp_path / "old", tmp_path / "absent")
+    assert (tmp_path / "old").is_dir()
+
+
 def harness_firestore(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "harness", "firestore", "--port", "0", *arguments],
@@ -193,7 +233,7 @@ while True:
     round += 1
     now = Timestamp(round)
     service.store.load({ResourcePath(f"c/{n}"): {"round": round} for n in range(200)}, now)
-    write_export(service, folder, "e", now, now)
+    write_export([service], folder, "e", now, now)
 """
 
 

@@ -24,6 +24,9 @@ REQUEST = [(":method", "POST"), (":path", "/x"), (":scheme", "http"), (":authori
 
 
 class MemoryTransport:
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
     def __init__(self) -> None:
         self.out = bytearray()
         self.is_closed = False

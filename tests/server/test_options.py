@@ -27,13 +27,18 @@ def test_the_command_of_firebase_tools_is_understood() -> None:
             "true",
             "--functions_emulator",
             "127.0.0.1:5001",
+            "--function-manifests",
+            "/m",
+            "--seed",
+            "/s.yaml",
         ]
     )
     assert (options.host, options.port, options.project_id) == ("127.0.0.1", 8081, "demo-x")
     assert options.rules == Path("/a/firestore.rules")
     assert options.functions_emulator == "127.0.0.1:5001"
+    assert (options.function_manifests, options.seed_file) == (Path("/m"), Path("/s.yaml"))
     assert options.single_project_mode
-    assert options.enforce_indexes
+    assert options.enforces_indexes
     assert options.websocket_port == 9150
     assert not options.log_requests
 
@@ -51,6 +56,14 @@ def test_what_is_not_known_is_ignored() -> None:
 def test_booleans_may_stand_alone_or_with_a_value() -> None:
     assert parse_options(["--enforce-indexes", "false"]).enforce_indexes is False
     assert parse_options(["--enforce-indexes=false"]).enforce_indexes is False
+
+
+def test_a_profile_says_whether_indexes_are_enforced_unless_that_is_said() -> None:
+    assert parse_options(["--profile", "production"]).enforces_indexes
+    assert not parse_options(["--profile", "emulator"]).enforces_indexes
+    assert parse_options(["--profile=emulator", "--enforce-indexes"]).enforces_indexes
+    with pytest.raises(ConfigError, match="write one of production, emulator"):
+        parse_options(["--profile", "staging"])
     alone = parse_options(["--single_project_mode", "--project_id", "p"])
     assert (alone.single_project_mode, alone.project_id) == (True, "p")
 

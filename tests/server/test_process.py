@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from google.api_core.exceptions import FailedPrecondition
+from google.cloud.firestore_v1.base_query import FieldFilter
 
 from harness.emulators.firestore_client import firestore_client
 
@@ -147,3 +149,32 @@ def test_help_and_version_are_printed() -> None:
         )
         assert done.returncode == 0
         assert text in done.stdout
+
+
+def test_a_changed_index_file_is_loaded_and_a_broken_one_is_told_with_its_position(
+    tmp_path: Path,
+) -> None:
+    indexes = tmp_path / "firestore.indexes.json"
+    indexes.write_text('{"indexes": []}', encoding="utf-8")
+    with started("--indexes", str(indexes)) as (process, address):
+        indexes.write_text('{"indexes": [\n  oops', encoding="utf-8")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if str(indexes) in line:
+                break
+        assert f"{indexes}:2:" in line
+        client = firestore_client(address, "demo-p")
+        query = client.collection("c").where(filter=FieldFilter("a", "==", 1)).order_by("b")
+        with pytest.raises(FailedPrecondition, match="requires an index"):
+            list(query.stream())
+        field = '{"fieldPath": "%s", "order": "ASCENDING"}'
+        indexes.write_text(
+            '{"indexes": [{"collectionGroup": "c", "queryScope": "COLLECTION", "fields": '
+            f"[{field % 'a'}, {field % 'b'}]}}]}}",
+            encoding="utf-8",
+        )
+        for line in process.stderr:
+            if "has changed and was loaded" in line:
+                break
+        assert list(query.stream()) == []
+        client.close()

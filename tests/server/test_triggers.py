@@ -8,12 +8,14 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from harness.firestore.profile import EMULATOR
 from harness.pytest_plugin.admin import FirestoreAdmin
 from harness.server.options import ServerOptions
 from harness.server.wire import pb
@@ -29,12 +31,13 @@ class Received:
 
 @dataclass
 class FunctionsStandIn:
-    """Collects events; `status` is its answer."""
+    """Collects events; `statuses` are its next answers, then `status` is."""
 
     host: str = ""
     status: int = 200
+    statuses: list[int] = field(default_factory=list)
     events: list[Received] = field(default_factory=list)
-    hold: threading.Event = field(default_factory=threading.Event)
+    may_answer: threading.Event = field(default_factory=threading.Event)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,9 @@ def functions_server() -> Iterator[FunctionsStandIn]:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             stand_in.events.append(Received(self.path, headers, body))
-            self.send_response(stand_in.status)
+            stand_in.may_answer.wait(10)
+            statuses = stand_in.statuses
+            self.send_response(statuses.pop(0) if statuses else stand_in.status)
             self.send_header("content-length", "0")
             self.end_headers()
 
@@ -66,29 +71,49 @@ def functions_server() -> Iterator[FunctionsStandIn]:
 @pytest.fixture
 def functions(functions_server: FunctionsStandIn) -> FunctionsStandIn:
     functions_server.events.clear()
+    functions_server.statuses.clear()
     functions_server.status = 200
+    functions_server.may_answer.set()
     return functions_server
 
 
 @pytest.fixture(scope="module")
-def wired_server(functions_server: FunctionsStandIn) -> Iterator[Any]:
-    options = ServerOptions(host="127.0.0.1", port=0, functions_emulator=functions_server.host)
+def wired_server(
+    functions_server: FunctionsStandIn, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("manifests")
+    (folder / "firebase-discovery-1").mkdir()
+    endpoint = {"region": ["europe-west1"], "eventTrigger": {"retry": True}}
+    (folder / "firebase-discovery-1" / "functions.yaml").write_text(
+        json.dumps({"specVersion": "v1alpha1", "endpoints": {"again": endpoint}}), encoding="utf-8"
+    )
+    options = ServerOptions(
+        host="127.0.0.1",
+        port=0,
+        functions_emulator=functions_server.host,
+        function_manifests=folder,
+        event_retry_delays_s=(0.0, 0.0, 0.01),
+    )
     with running_server(options) as server:
         yield server
 
 
 @pytest.fixture
 def wired(wired_server: Any, functions: FunctionsStandIn) -> Iterator[Project]:
-    from contextlib import ExitStack
-
     with ExitStack() as cleanups:
         yield Project(wired_server, new_project_id(), cleanups.callback)
 
 
-def register_v1(project: Project, event: str, pattern: str, key: str = "us-central1-on-0") -> None:
+def register_v1(
+    project: Project,
+    event: str,
+    pattern: str,
+    key: str = "us-central1-on-0",
+    database: str = "(default)",
+) -> None:
     body = {
         "eventTrigger": {
-            "resource": f"projects/{project.id}/databases/(default)/documents/{pattern}",
+            "resource": f"projects/{project.id}/databases/{database}/documents/{pattern}",
             "eventType": f"providers/cloud.firestore/eventTypes/document.{event}",
             "service": "firestore.googleapis.com",
         }
@@ -133,10 +158,12 @@ def test_a_first_generation_function_gets_the_document_as_json(
     assert created["data"]["value"]["name"] == name
     assert created["data"]["value"]["fields"] == {"n": {"integerValue": "1"}}
     assert set(created["data"]["value"]) == {"name", "fields", "createTime", "updateTime"}
-    assert "oldValue" not in created["data"]
+    assert created["data"]["oldValue"] == {}
+    assert created["data"]["updateMask"] == deleted["data"]["updateMask"] == {}
+    assert updated["data"]["updateMask"] == {"fieldPaths": ["n"]}
     assert updated["data"]["oldValue"]["fields"] == {"n": {"integerValue": "1"}}
     assert updated["data"]["value"]["fields"] == {"n": {"integerValue": "2"}}
-    assert "value" not in deleted["data"]
+    assert deleted["data"]["value"] == {}
     context = created["context"]
     assert context["eventType"] == "providers/cloud.firestore/eventTypes/document.write"
     assert context["resource"] == {"name": name, "service": "firestore.googleapis.com"}
@@ -156,6 +183,7 @@ def test_a_second_generation_function_gets_a_cloud_event_in_base64(
     data = pb.DocumentEventData.FromString(base64.b64decode(event.body, validate=True))
     assert data.old_value.fields["n"].integer_value == 1
     assert data.value.fields["n"].integer_value == 2
+    assert list(data.update_mask.field_paths) == ["n"]
     expected = {
         "content-type": "application/protobuf",
         "ce-specversion": "1.0",
@@ -329,6 +357,135 @@ def test_events_before_the_given_number_are_not_delivered_again(
     count = wired.server.http("POST", "/harness/v1/events:drain").json()["dispatched"]
     answer = wired.server.http("POST", f"/harness/v1/events:redeliver?since={count}")
     assert answer.json() == {"redelivered": 0}
+
+
+@pytest.mark.parametrize(
+    ("answers", "counted"),
+    [
+        ([500, 503, 200], {"delivered": 1, "failed": 0, "retried": 2}),
+        ([500, 500, 500, 500, 200], {"delivered": 0, "failed": 1, "retried": 3}),
+        ([404, 200], {"delivered": 0, "failed": 1, "retried": 0}),
+        ([204], {"delivered": 0, "failed": 0, "retried": 0}),
+    ],
+)
+def test_a_function_that_asks_for_retries_gets_a_failed_event_again(
+    wired: Project, functions: FunctionsStandIn, answers: list[int], counted: dict[str, int]
+) -> None:
+    register_v2(wired, "written", "users/{uid}", key="europe-west1-again-0")
+    before = drain(wired)
+    functions.statuses.extend(answers)
+    wired.client().document("users/ana").set({"n": 1})
+    after = drain(wired)
+    assert {name: after[name] - before[name] for name in counted} == counted
+    assert len(functions.events) == counted["retried"] + 1
+    assert len({event.headers["ce-id"] for event in functions.events}) == 1
+
+
+def test_later_events_of_a_document_wait_for_one_that_is_retried(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v2(wired, "written", "users/{uid}", key="europe-west1-again-0")
+    functions.statuses.extend([500, 500])
+    for number in (1, 2):
+        wired.client().document("users/ana").set({"n": number})
+    drain(wired)
+    data = [pb.DocumentEventData.FromString(base64.b64decode(e.body)) for e in functions.events]
+    assert [each.value.fields["n"].integer_value for each in data] == [1, 1, 1, 2]
+
+
+def test_events_while_background_triggers_are_disabled_are_no_deliveries(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    before = drain(wired)
+    functions.status = 204
+    wired.client().document("users/ana").set({"n": 1})
+    after = drain(wired)
+    assert after["disabled"] - before["disabled"] == 1
+    assert (after["delivered"], after["failed"]) == (before["delivered"], before["failed"])
+
+
+def test_functions_that_were_loaded_anew_are_not_called_by_their_old_keys(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    for key in ("us-central1-on-0", "us-central1-on-1", "us-central1-on-x-0"):
+        register_v1(wired, "write", "users/{uid}", key=key)
+    wired.client().document("users/ana").set({"n": 1})
+    drain(wired)
+    keys = sorted(event.path.rsplit("/", 1)[-1] for event in functions.events)
+    assert keys == ["us-central1-on-1", "us-central1-on-x-0"]
+
+
+def test_a_drain_that_takes_too_long_names_what_is_open(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}")
+    functions.may_answer.clear()
+    reference = wired.client().document("users/ana")
+    reference.set({"n": 1})
+    reference.delete()
+    answer = wired.server.http("POST", "/harness/v1/events:drain?timeout_s=0.05").json()
+    assert not answer["drained"]
+    assert answer["openCount"] == 2
+    assert answer["open"] == [
+        "event for us-central1-on-0 (created users/ana) is being handled",
+        "event for us-central1-on-0 (deleted users/ana) waits for those before it",
+    ]
+    firestore = FirestoreAdmin(wired.server.host, wired.id, "(default)")
+    with pytest.raises(pytest.fail.Exception, match=r"2 events .* after 0\.05 s:\n  event for us-"):
+        firestore.drain_events(0.05, failures_allowed=False)
+    functions.may_answer.set()
+    assert drain(wired)["openCount"] == 0
+
+
+def test_functions_of_one_database_hear_nothing_of_another(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v1(wired, "write", "users/{uid}", key="us-central1-here-0", database="second")
+    register_v1(wired, "write", "users/{uid}", key="us-central1-there-0")
+    wired.client(database="second").document("users/ana").set({"n": 1})
+    drain(wired)
+    (event,) = functions.events
+    content = json.loads(event.body)
+    assert event.path.endswith("us-central1-here-0")
+    name = f"projects/{wired.id}/databases/second/documents/users/ana"
+    assert content["data"]["value"]["name"] == content["context"]["resource"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("document_id", "header"),
+    [
+        ("plain", b"users/plain"),
+        ("two words", b"users/two words"),
+        ("100%", b"users/100%"),
+        ("Helv\u00e9tios", "users/Helv\u00e9tios".encode()),
+        ("a\nb", b"users/a%0Ab"),
+    ],
+)
+def test_a_path_in_a_header_is_the_bytes_that_production_sends(
+    wired: Project, functions: FunctionsStandIn, document_id: str, header: bytes
+) -> None:
+    register_v2(wired, "created", "users/{uid}")
+    wired.client().document(f"users/{document_id}").set({})
+    drain(wired)
+    (event,) = functions.events
+    assert event.headers["ce-document"].encode("latin-1") == header
+
+
+def test_the_profile_emulator_tells_less_and_sends_once(functions: FunctionsStandIn) -> None:
+    options = ServerOptions(
+        host="127.0.0.1", port=0, functions_emulator=functions.host, profile=EMULATOR
+    )
+    with running_server(options) as server, ExitStack() as cleanups:
+        project = Project(server, new_project_id(), cleanups.callback)
+        register_v1(project, "write", "users/{uid}")
+        reference = project.client().document("users/ana")
+        reference.set({"n": 1})
+        reference.set({"n": 2})
+        drain(project)
+    created, updated = (json.loads(event.body)["data"] for event in functions.events)
+    assert created.keys() == {"value", "updateMask"}
+    assert updated["updateMask"] == {}
 
 
 def test_a_check_that_drains_notices_a_function_that_failed(

@@ -133,3 +133,24 @@ def test_headings_know_their_lines():
         Heading(1, "a b", 0, 1),
         Heading(1, "c", 8, 4),
     ]
+
+
+@given(any_texts, st.data())
+def test_any_sequence_of_ticks_changes_only_those_boxes(text, data):
+    """Each step reads anew what the one before has written, as commands do."""
+    first = parse(text)
+    assume(first.items)
+    ids = [item.item_id for item in first.items]
+    steps = data.draw(
+        st.lists(st.dictionaries(st.sampled_from(ids), st.booleans(), max_size=4), max_size=5)
+    )
+    after = text
+    for wanted in steps:
+        after = set_ticks(parse(after), wanted)
+    told = {item_id: is_ticked for wanted in steps for item_id, is_ticked in wanted.items()}
+    boxes = {item.box_span.start: item for item in first.items}
+    assert len(after) == len(text)
+    for offset, (old, new) in enumerate(zip(text, after, strict=True)):
+        assert old == new or (boxes[offset].item_id in told and new in " x")
+    for item in parse(after).items:
+        assert item.is_ticked == told.get(item.item_id, first.item(item.item_id).is_ticked)

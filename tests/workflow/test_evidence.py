@@ -10,11 +10,11 @@ from harness.workflow.evidence import (
     CheckResult,
     Evidence,
     Outcome,
-    evidence_file_name,
+    changed_subjects,
     evidence_from_statement,
     evidence_to_statement,
-    stale_subjects,
 )
+from harness.workflow.statement import evidence_path
 
 RULES, CHECKS = "1" * 64, "2" * 64
 
@@ -73,6 +73,19 @@ def test_a_reader_of_the_standard_fields_never_takes_an_unverified_item_for_a_ve
     assert json.loads(text)["predicate"]["result"] == "FAILED"
 
 
+def test_a_check_that_passes_with_a_warning_is_warned_and_its_item_verified():
+    warned = CheckResult("a", Outcome.PASSED, "i", warnings=("two functions have no timeout",))
+    plain = CheckResult("b", Outcome.PASSED, "i")
+    text = evidence_to_statement(evidence(item_id="i", checks=(plain, warned)))
+    predicate = json.loads(text)["predicate"]
+    assert predicate["result"] == "WARNED"
+    assert (predicate["passedTests"], predicate["warnedTests"]) == (["b"], ["a"])
+    assert read(text).checks == (warned, plain)
+    failed = CheckResult("c", Outcome.FAILED, "i")
+    text = evidence_to_statement(evidence("REFUTED", item_id="i", checks=(warned, failed)))
+    assert json.loads(text)["predicate"]["result"] == "FAILED"
+
+
 def test_skipped_and_unreached_checks_are_neither_passed_nor_failed():
     outcomes = [
         Outcome.SKIPPED,
@@ -115,6 +128,7 @@ results = st.builds(
     reason=st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Z"]), max_size=30),
     states=st.text(max_size=30),
     metrics=st.dictionaries(names, st.integers() | st.text(max_size=5), max_size=3),
+    warnings=st.lists(st.text(max_size=9), max_size=2).map(tuple),
 )
 
 
@@ -145,7 +159,7 @@ def test_unknown_fields_are_passed_over():
         (changed(predicateType="https://slsa.dev/provenance/v1"), "predicateType is not"),
         (changed(predicate=None), "predicate is not an object"),
         (changed(subject=[]), "subject is empty"),
-        (changed(subject=[{"name": "a", "digest": {"sha256": "12"}}]), "64 hexadecimal digits"),
+        (changed(subject=[{"name": "a", "digest": {"sha256": "12"}}]), "sha256 is not one"),
         (changed(harnessItem=1), "harnessItem is not a string"),
         (changed(harnessChecks=[{}]), "nodeid is not a string"),
         (changed(harnessChecks=[{"nodeid": "a", "outcome": "PASS"}]), "not an outcome"),
@@ -165,39 +179,44 @@ def test_a_malformed_statement_is_refused_with_its_place(text, words):
 
 
 def test_evidence_without_inputs_is_refused():
-    with pytest.raises(ValueError, match="names no input"):
+    with pytest.raises(ValueError, match="without a subject"):
         evidence_to_statement(evidence(subjects={}))
     with pytest.raises(ValueError, match="not SHA-256"):
         evidence_to_statement(evidence(subjects={"firestore.rules": "abc"}))
 
 
-def test_evidence_is_stale_when_an_input_changed_went_or_came():
-    found = evidence()
-    assert stale_subjects(found, dict(found.subjects)) == ()
-    assert stale_subjects(found, {**found.subjects, "firestore.rules": CHECKS}) == (
+def test_an_input_has_changed_when_its_digest_is_another_or_it_is_gone():
+    subjects = evidence().subjects
+    assert changed_subjects(subjects, subjects) == ()
+    assert changed_subjects(subjects, {**subjects, "firestore.rules": CHECKS}) == (
         "firestore.rules",
     )
-    assert stale_subjects(found, {"firestore.rules": RULES}) == ("checks/test_rules.py",)
-    assert stale_subjects(found, {**found.subjects, "new": RULES}) == ("new",)
+    assert changed_subjects(subjects, {"firestore.rules": RULES}) == ("checks/test_rules.py",)
+    assert changed_subjects(subjects, {**subjects, "not looked at": RULES}) == ()
 
 
-def test_file_names_are_safe_and_differ():
+def test_paths_of_evidence_are_safe_and_differ():
     ids = [
         "testing/a",
         "testing/a~1",
+        "testing.a",
         "a" * 500,
         "a" * 501,
         "規" * 100,
         "規" * 101,
         "../../etc",
         "a b",
+        "A b",
     ]
-    names = [evidence_file_name(item_id) for item_id in ids]
-    assert names[0] == "testing.a.json"
-    assert len(set(names)) == len(ids)
-    for name in names:
-        assert "/" not in name
-        assert not name.startswith("-")
+    documents = ["workflow/feature.md", "workflow.feature.md", "workflow/Feature.md", "../x.md"]
+    paths = [evidence_path(document, item_id) for document in documents for item_id in ids]
+    assert paths[0] == "workflow.feature/testing.a.json"
+    assert len({path.lower() for path in paths}) == len(ids) * len(documents)
+    for path in paths:
+        folder, name = path.split("/")
+        assert not folder.startswith("-")
+        assert folder not in (".", "..")
+        assert len(folder.encode()) < 200
         assert len(name.encode()) < 200
 
 

@@ -121,6 +121,9 @@ def test_reasons_say_what_happened_in_one_line():
     stated = verdict(result(Outcome.PASSED, states="The owner reads their profile"))
     assert stated.reason == "The owner reads their profile"
     assert verdict(*[result(Outcome.PASSED)] * 3).reason == "all 3 checks passed"
+    warned = result(Outcome.PASSED, states="It is so", warnings=("barely", "and slowly"))
+    assert verdict(warned).reason == "It is so; warning: barely (and 1 more)"
+    assert verdict(warned, warned).reason == "all 2 checks passed; warning: barely (and 3 more)"
     failed = result(Outcome.FAILED, reason="expected DENY\nbut it was ALLOW")
     assert verdict(failed).reason == "test_a failed: expected DENY"
     assert verdict(failed, failed).reason == "test_a failed: expected DENY (and 1 more)"

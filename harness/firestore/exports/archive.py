@@ -1,6 +1,6 @@
 """A whole export: documents to the files of a folder, and back.
 
-    files = export_files("firestore_export", database, documents, started, finished)
+    files = export_files("firestore_export", {database: documents}, started, finished)
     documents = import_documents(read, "firestore_export.overall_export_metadata")
 
 Names of files count from the folder of the overall metadata, which is to be written last: a folder
@@ -11,7 +11,7 @@ Source: observed: exports of emulator 1.22.0 and of production.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from google.protobuf.message import DecodeError
 
@@ -32,8 +32,7 @@ _VERSION = b"3"
 
 def export_files(
     name: str,
-    database: DatabaseName,
-    documents: Iterable[DocumentSnapshot],
+    databases: Mapping[DatabaseName, Iterable[DocumentSnapshot]],
     started: Timestamp,
     finished: Timestamp,
 ) -> dict[str, bytes]:
@@ -41,15 +40,19 @@ def export_files(
 
     Args:
         name: Of the export, and of its folder.
+        databases: Whose importers each take the documents of their own.
         started: When it began.
         finished: When it was done.
     """
     messages = load_messages()
-    ordered = list(documents)
+    records = [
+        document_to_bytes(database, each.path, each.fields)
+        for database, documents in databases.items()
+        for each in documents
+    ]
     overall = messages.OverallMetadata()
     files: dict[str, bytes] = {}
-    if ordered:
-        records = [document_to_bytes(database, each.path, each.fields) for each in ordered]
+    if records:
         output = write_records(records)
         files[f"{_FOLDER}/{_OUTPUT}"] = output
         kind = messages.KindMetadata()
@@ -60,7 +63,7 @@ def export_files(
         overall.kind.add(
             version={"format": 2, "entities": 3},
             metadata_file=_KIND_FILE.encode(),
-            entity_count=len(ordered),
+            entity_count=len(records),
             byte_count=len(output),
         )
     files[name + OVERALL_SUFFIX] = write_records([_VERSION, overall.SerializeToString()])
@@ -78,7 +81,8 @@ def import_documents(
     Raises:
         ExportError: A file is missing or damaged; the text is the official emulator's.
     """
-    for kind_file in _kind_files(read, overall_name):
+    for kind_file, promised in _kind_files(read, overall_name):
+        found = 0
         folder = kind_file.rpartition("/")[0]
         kind = load_messages().KindMetadata()
         try:
@@ -88,10 +92,14 @@ def import_documents(
         for output in kind.output:
             path = _join(folder, output.file)
             for record in read_records(_read(read, path)):
+                found += 1
                 yield document_from_bytes(record)
+        if found < promised:  # cut off between two records, which no checksum notices
+            raise ExportError(f"{kind_file} has {found} of {promised} documents")
 
 
-def _kind_files(read: Callable[[str], bytes], overall_name: str) -> list[str]:
+def _kind_files(read: Callable[[str], bytes], overall_name: str) -> list[tuple[str, int]]:
+    """Return the metadata file of each kind, and how many documents it has at least."""
     overall = load_messages().OverallMetadata()
     try:
         records = list(read_records(read(overall_name)))
@@ -99,13 +107,15 @@ def _kind_files(read: Callable[[str], bytes], overall_name: str) -> list[str]:
             raise ExportError("the file is empty")
         if records[0] != _VERSION:
             raise ExportError("Overall export metadata file version not supported")
+        if len(records) == 1:
+            raise ExportError("Failed to parse overall export metadata file")
         for record in records[1:]:
             overall.MergeFromString(record)
     except OSError as error:
         raise ExportError("Failed to parse overall export metadata file") from error
     except DecodeError as error:
         raise ExportError("Failed to parse overall export metadata file") from error
-    return [_join("", kind.metadata_file) for kind in overall.kind]
+    return [(_join("", kind.metadata_file), kind.entity_count) for kind in overall.kind]
 
 
 def _read(read: Callable[[str], bytes], name: str) -> bytes:

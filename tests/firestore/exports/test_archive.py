@@ -29,7 +29,7 @@ def exported(fields_by_path: Mapping[str, Fields], database: DatabaseName = DATA
         DocumentSnapshot(ResourcePath(path), fields, NOW, NOW)
         for path, fields in fields_by_path.items()
     ]
-    return export_files("e", database, snapshots, NOW, NOW)
+    return export_files("e", {database: snapshots}, NOW, NOW)
 
 
 def imported(files: Mapping[str, bytes]) -> dict:
@@ -128,10 +128,19 @@ def test_no_file_outside_of_the_export_is_read(name: bytes) -> None:
         ({OVERALL: b""}, "empty"),
         ({OVERALL: write_records([b"2"])}, "version not supported"),
         ({OVERALL: write_records([b"3", b"\xff"])}, "Failed to parse overall"),
+        ({OVERALL: write_records([b"3"])}, "Failed to parse overall"),
     ],
 )
 def test_damage_is_said_in_the_official_words(files: dict, words: str) -> None:
     with pytest.raises(ExportError, match=words):
+        imported(files)
+
+
+def test_an_output_that_was_cut_off_between_two_documents_is_refused() -> None:
+    files = exported({"c/1": {}, "c/2": {}, "c/3": {}})
+    output = "all_namespaces/all_kinds/output-0"
+    files[output] = write_records(list(read_records(files[output]))[:2])
+    with pytest.raises(ExportError, match="has 2 of 3 documents"):
         imported(files)
 
 

@@ -1,0 +1,131 @@
+"""Two measurements of the same scenarios -> what has become dearer, and by which requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.billing.scenarios import ScenarioCost
+
+COMPARED = ("reads", "writes", "deletes", "invocations", "index entries")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestChange:
+    """One shape of requests, before and after."""
+
+    label: str
+    before: float
+    after: float
+    at: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FigureChange:
+    """One figure of a scenario.
+
+    Attributes:
+        figure: One of `COMPARED`.
+        is_regression: Whether it grew by more than is tolerated.
+        requests: What caused it, the largest growth first; none for invocations.
+    """
+
+    scenario: str
+    figure: str
+    before: float
+    after: float
+    is_regression: bool
+    requests: tuple[RequestChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that differs.
+
+    Attributes:
+        added: Scenarios that were not measured before.
+        gone: Scenarios that are not measured any more.
+    """
+
+    changes: tuple[FigureChange, ...]
+    added: tuple[str, ...]
+    gone: tuple[str, ...]
+
+    @property
+    def regressions(self) -> tuple[FigureChange, ...]:
+        """The changes that are not tolerated."""
+        return tuple(change for change in self.changes if change.is_regression)
+
+
+def compare(
+    before: Mapping[str, ScenarioCost],
+    after: Mapping[str, ScenarioCost],
+    *,
+    tolerance_percent: float = 0,
+) -> Comparison:
+    """Compare measurements.
+
+    Args:
+        tolerance_percent: By how much a figure may grow.
+    """
+    changes = [
+        change
+        for name in sorted(before.keys() & after.keys())
+        for change in _changes(before[name], after[name], tolerance_percent)
+    ]
+    return Comparison(
+        tuple(changes),
+        tuple(sorted(after.keys() - before.keys())),
+        tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+def _changes(
+    before: ScenarioCost, after: ScenarioCost, tolerance_percent: float
+) -> Iterator[FigureChange]:
+    old, new = _figures(before), _figures(after)
+    for figure in COMPARED:
+        if old[figure] != new[figure]:
+            yield FigureChange(
+                before.name,
+                figure,
+                old[figure],
+                new[figure],
+                new[figure] > old[figure] * (1 + tolerance_percent / 100),
+                _causes(before, after, figure),
+            )
+
+
+def _figures(cost: ScenarioCost) -> dict[str, float]:
+    operations = cost.operations
+    return {
+        "reads": operations.reads,
+        "writes": operations.writes,
+        "deletes": operations.deletes,
+        "invocations": operations.invocations,
+        "index entries": cost.index_entries,
+    }
+
+
+def _causes(before: ScenarioCost, after: ScenarioCost, figure: str) -> tuple[RequestChange, ...]:
+    old, new = _by_label(before, figure), _by_label(after, figure)
+    shapes = {shape.label: shape for shape in after.shapes}
+    changed = [
+        RequestChange(
+            label,
+            old.get(label, 0),
+            new.get(label, 0),
+            shapes[label].at if label in shapes else (),
+            shapes[label].functions if label in shapes else (),
+        )
+        for label in {**old, **new}
+        if old.get(label, 0) != new.get(label, 0)
+    ]
+    return tuple(sorted(changed, key=lambda each: (each.before - each.after, each.label)))
+
+
+def _by_label(cost: ScenarioCost, figure: str) -> dict[str, float]:
+    if figure == "index entries":
+        return {shape.label: shape.index_entries for shape in cost.shapes}
+    return {shape.label: getattr(shape.operations, figure) for shape in cost.shapes}

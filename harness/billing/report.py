@@ -1,0 +1,283 @@
+"""The cost report: a forecast and what was measured -> text, Markdown or JSON.
+
+Amounts are printed with two digits: the assumptions carry no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from harness.billing.findings import Finding
+from harness.billing.forecast import Forecast, monthly_bill
+from harness.billing.operations import FIGURES, Operations
+from harness.billing.prices import PriceList
+from harness.billing.scenarios import ScenarioCost
+
+SHOWN_SAVINGS = 3
+_BAR = 40
+_DIGITS = 2
+
+Table = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A change and what it would take off a month's bill, in US dollars."""
+
+    scenario: str
+    finding: Finding
+    a_month: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """What there is to say of costs.
+
+    Attributes:
+        savings: What would save most, at most `SHOWN_SAVINGS`; those that save nothing beyond what
+            is free are left out.
+    """
+
+    forecast: Forecast
+    prices: PriceList
+    savings: tuple[Saving, ...]
+
+
+def cost_report(
+    measured: Mapping[str, ScenarioCost], forecast: Forecast, prices: PriceList
+) -> CostReport:
+    """Put a report together."""
+    return CostReport(forecast, prices, _savings(measured, forecast, prices))
+
+
+def _savings(
+    measured: Mapping[str, ScenarioCost], forecast: Forecast, prices: PriceList
+) -> tuple[Saving, ...]:
+    counted = {action.name: measured[action.name] for action in forecast.actions}
+    operations = {name: cost.operations for name, cost in counted.items()}
+    found = []
+    for name, cost in counted.items():
+        for finding in cost.findings:
+            without = {**operations, name: _without(cost.operations, finding.saves)}
+            saved = forecast.bill.total - monthly_bill(without, forecast.traffic, prices).total
+            if saved > 0:
+                found.append(Saving(name, finding, saved))
+    found.sort(key=lambda saving: (-saving.a_month, saving.scenario, saving.finding.id))
+    kept: list[Saving] = []
+    for saving in found:
+        # Several findings about the same requests are one change.
+        if all(
+            (saving.scenario, saving.finding.subject) != (other.scenario, other.finding.subject)
+            for other in kept
+        ):
+            kept.append(saving)
+    return tuple(kept[:SHOWN_SAVINGS])
+
+
+def _without(operations: Operations, saved: Operations) -> Operations:
+    return replace(
+        operations,
+        **{
+            name: max(0, getattr(operations, name) - getattr(saved, name))
+            for name in FIGURES
+            if getattr(saved, name)
+        },
+    )
+
+
+def money(amount: Decimal) -> str:
+    """Return US dollars with two digits: `$4.3`, `$1,200`, `$0.0000069`."""
+    if not amount:
+        return "$0"
+    exponent = amount.adjusted() - (_DIGITS - 1)
+    rounded = amount.quantize(Decimal(1).scaleb(exponent))
+    return f"${rounded:,f}" if exponent < 0 else f"${int(rounded):,}"
+
+
+def count(number: float) -> str:
+    """Return a count: whole where it is large."""
+    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:,.2g}"
+
+
+# Text and Markdown
+
+
+def report_text(report: CostReport, *, markdown: bool = False) -> str:
+    """Return the report for people."""
+    head = "## " if markdown else ""
+    lines: list[str] = []
+    for title, body in _sections(report):
+        lines.append(f"{head}{title}")
+        lines.append("")
+        if isinstance(body, str):
+            lines += ["```", body, "```"] if markdown else [body]
+        elif markdown:
+            lines += _markdown_table(body)
+        else:
+            lines += aligned(body)
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _sections(report: CostReport) -> Iterator[tuple[str, str | Table]]:
+    forecast = report.forecast
+    traffic = forecast.traffic
+    location = report.prices.at(traffic.location)
+    yield (
+        f"A month: {count(traffic.users)} users, {count(traffic.sessions_a_day)} sessions a day, "
+        f"prices of {location.location} ({location.date})",
+        [
+            ("", "used", "billed", "each", "USD"),
+            *(
+                (
+                    line.what,
+                    count(line.used),
+                    count(line.billed),
+                    f"{money(line.price)} / {line.unit:,}",
+                    money(line.amount),
+                )
+                for line in forecast.bill.lines
+            ),
+            ("total", "", "", f"{money(forecast.per_user)} a user", money(forecast.bill.total)),
+        ],
+    )
+    yield (
+        "By action, at list price (nothing free)",
+        [
+            ("", "runs a month", "reads", "writes", "deletes", "functions", "one run", "a month"),
+            *(
+                (
+                    action.name,
+                    count(action.runs_a_month),
+                    count(action.operations.reads),
+                    count(action.operations.writes),
+                    count(action.operations.deletes),
+                    count(action.operations.invocations),
+                    money(action.one_run),
+                    money(action.a_month),
+                )
+                for action in forecast.actions
+            ),
+        ],
+    )
+    if traffic.growth_a_month or any(action.operations.stored_bytes for action in forecast.actions):
+        yield "The coming year", chart(forecast.months)
+    yield "What would save most", _savings_text(report.savings)
+    yield (
+        "If an assumption is wrong",
+        [
+            ("", "USD a month"),
+            *((each.assumption, money(each.total)) for each in forecast.sensitivity),
+        ],
+    )
+    notes = [*forecast.notes, *_unmeasured(forecast)]
+    if notes:
+        yield "Not in these figures, or not certain", "\n".join(notes)
+
+
+def chart(months: Sequence[Decimal]) -> str:
+    """Return the months' totals as bars."""
+    largest = max(months)
+    lines = []
+    for number, total in enumerate(months, start=1):
+        width = round(_BAR * total / largest) if largest else 0
+        lines.append(f"month {number:>2}  {'█' * width:<{_BAR}}  {money(total)}")
+    return "\n".join(lines)
+
+
+def _savings_text(savings: Sequence[Saving]) -> str:
+    if not savings:
+        return "nothing that was seen would make this bill smaller"
+    return "\n".join(
+        f"{number}. about {money(saving.a_month)} a month: {saving.scenario}: {saving.finding}"
+        for number, saving in enumerate(savings, start=1)
+    )
+
+
+def _unmeasured(forecast: Forecast) -> Iterator[str]:
+    for name in forecast.unmeasured:
+        yield (
+            f'"{name}" is in the traffic model, and no check has measured it: '
+            f'with query_cost("{name}")'
+        )
+    for name in forecast.unused:
+        yield f'"{name}" was measured, and the traffic model does not say how often it happens'
+
+
+def aligned(table: Table) -> list[str]:
+    """Return the lines of a table, the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _markdown_table(table: Table) -> list[str]:
+    head, *rows = table
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return [
+        "| " + " | ".join(head) + " |",
+        "| --- |" + " ---: |" * (len(head) - 1),
+        *("| " + " | ".join(row) + " |" for row in escaped),
+    ]
+
+
+# JSON
+
+
+def report_json(report: CostReport) -> dict[str, Any]:
+    """Return the report for programs. Amounts are texts: exact decimals of US dollars."""
+    forecast = report.forecast
+    return {
+        "location": forecast.traffic.location,
+        "users": forecast.traffic.users,
+        "total": _amount(forecast.bill.total),
+        "perUser": _amount(forecast.per_user),
+        "bill": [
+            {
+                "what": line.what,
+                "used": line.used,
+                "billed": line.billed,
+                "unit": line.unit,
+                "price": _amount(line.price),
+                "amount": _amount(line.amount),
+            }
+            for line in forecast.bill.lines
+        ],
+        "actions": [
+            {
+                "name": action.name,
+                "runsAMonth": action.runs_a_month,
+                "operations": action.operations.to_json(),
+                "oneRun": _amount(action.one_run),
+                "aMonth": _amount(action.a_month),
+            }
+            for action in forecast.actions
+        ],
+        "months": [_amount(total) for total in forecast.months],
+        "sensitivity": {each.assumption: _amount(each.total) for each in forecast.sensitivity},
+        "savings": [
+            {
+                "scenario": saving.scenario,
+                "finding": saving.finding.id,
+                "subject": saving.finding.subject,
+                "change": saving.finding.change,
+                "aMonth": _amount(saving.a_month),
+            }
+            for saving in report.savings
+        ],
+        "unmeasured": list(forecast.unmeasured),
+        "unused": list(forecast.unused),
+        "notes": list(forecast.notes),
+    }
+
+
+def _amount(amount: Decimal) -> str:
+    return f"{amount:f}"

@@ -1,0 +1,133 @@
+"""Which index entries one document has, and how many bytes they take: what a write costs besides
+the write.
+
+This counts; the entries that queries walk are `indexes.py`'s.
+
+Source: Firestore, "Index types", Automatic indexing; "Storage size calculations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from harness.firestore.index_definitions import (
+    IndexDefinition,
+    IndexDefinitions,
+    IndexField,
+    IndexMode,
+    QueryScope,
+    with_implied_name,
+)
+from harness.firestore.keys import value_key
+from harness.firestore.paths import FieldPath, ResourcePath
+from harness.firestore.query import NAME
+from harness.firestore.sizes import (
+    composite_entry_size_bytes,
+    document_size_bytes,
+    single_field_entry_size_bytes,
+)
+from harness.firestore.values import MISSING, Fields, Value, Vector, get_field
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentEntries:
+    """The entries of one document in one index.
+
+    Attributes:
+        count: More than one where an array's elements are indexed.
+    """
+
+    index: IndexDefinition
+    count: int
+    size_bytes: int
+
+
+def index_entries(
+    path: ResourcePath, fields: Fields, definitions: IndexDefinitions
+) -> Iterator[DocumentEntries]:
+    """Yield the indexes that have entries of a document: single-field ones, then composites.
+
+    The key index, which every document is in, is not among them: it is part of the document's size.
+    """
+    group = path.collection_id
+    for field, value in _leaves(fields):
+        indexes = definitions.single_field_indexes(group, field)
+        for scope, mode in sorted(indexes, key=lambda item: (item[0].value, item[1].value)):
+            values = _indexed(value, mode)
+            if values:
+                yield DocumentEntries(
+                    IndexDefinition(group, scope, with_implied_name([IndexField(field, mode)])),
+                    len(values),
+                    sum(
+                        single_field_entry_size_bytes(
+                            path,
+                            str(field),
+                            each,
+                            is_collection_group=scope is QueryScope.COLLECTION_GROUP,
+                        )
+                        for each in values
+                    ),
+                )
+    for scope in QueryScope:
+        for index in definitions.composites_of(group, scope):
+            entries = _composite_entries(path, fields, index)
+            if entries is not None:
+                yield entries
+
+
+def stored_bytes(path: ResourcePath, fields: Fields, definitions: IndexDefinitions) -> int:
+    """Return what a document takes in storage: itself and its index entries."""
+    entries = index_entries(path, fields, definitions)
+    return document_size_bytes(path, fields) + sum(each.size_bytes for each in entries)
+
+
+def _leaves(fields: Fields, parent: tuple[str, ...] = ()) -> Iterator[tuple[FieldPath, Value]]:
+    """Yield what is indexed automatically: a map's fields stand for the map."""
+    for name, value in fields.items():
+        own = (*parent, name)
+        if type(value) is dict:
+            yield from _leaves(value, own)
+        else:
+            yield FieldPath(own), value
+
+
+def _indexed(value: Value, mode: IndexMode) -> list[Value]:
+    """Return the values by which an index of one field has entries."""
+    if mode is IndexMode.CONTAINS:
+        return _distinct(value) if type(value) is tuple else []
+    return [] if type(value) is tuple else [value]
+
+
+def _distinct(elements: Iterable[Value]) -> list[Value]:
+    return list({value_key(element): element for element in elements}.values())
+
+
+def _composite_entries(
+    path: ResourcePath, fields: Fields, index: IndexDefinition
+) -> DocumentEntries | None:
+    """Return a document's entries in a composite index: one for each element of an array field."""
+    choices: list[list[Value]] = []
+    for indexed in index.fields:
+        if indexed.field == NAME:
+            continue
+        value = get_field(fields, indexed.field)
+        if value is MISSING:
+            return None
+        if indexed.mode is IndexMode.CONTAINS:
+            if type(value) is not tuple or not value:
+                return None
+            choices.append(_distinct(value))
+        elif indexed.mode is IndexMode.VECTOR:
+            if type(value) is not Vector or len(value.values) != indexed.dimension:
+                return None
+            choices.append([value])
+        else:
+            choices.append([value])
+    is_group = index.query_scope is QueryScope.COLLECTION_GROUP
+    sizes = [
+        composite_entry_size_bytes(path, values, is_collection_group=is_group)
+        for values in product(*choices)
+    ]
+    return DocumentEntries(index, len(sizes), sum(sizes))
