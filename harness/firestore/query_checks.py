@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from harness.errors import StatusCode, StatusError
 from harness.firestore import limits
+from harness.firestore.paths import check_collection_id
 from harness.firestore.profile import PRODUCTION, Profile
 from harness.firestore.query import (
     NAME,
@@ -51,6 +52,8 @@ def validate_query(query: StructuredQuery, profile: Profile = PRODUCTION) -> Non
     filters = tuple(field_filters(query.where))
     if query.collection_id is None:
         _check_kindless(query, filters)
+    else:
+        check_collection_id(query.collection_id)
     for filter_ in filters:
         _check_field_filter(filter_)
     _check_combinations(query, filters, profile)
@@ -167,6 +170,16 @@ def _check_combinations(
             "Only a single array-contains clause is allowed in a query",
         )
     fields = inequality_fields(query.where)
+    if (
+        fields
+        and NAME not in fields
+        and any(each.field == NAME and each.operator is Operator.EQUAL for each in filters)
+    ):
+        # Source: the web SDK's own tests of queries with several inequalities.
+        raise _invalid(
+            "Equality on key is not allowed if there are other inequality fields and key does not "
+            "appear in inequalities."
+        )
     if profile.max_inequality_fields is not None and len(fields) > profile.max_inequality_fields:
         names = ", ".join(str(field) for field in fields)
         raise _invalid(

@@ -47,6 +47,7 @@ def check_writes(writes: Sequence[Write], commit_time: Timestamp, enforce_limits
             )
     if len(writes) > 1:
         _check_verified_once(writes)
+        _check_not_updated_after_delete(writes)
     if enforce_limits:
         _check_transform_counts(writes)
 
@@ -161,6 +162,24 @@ def _check_verified_once(writes: Sequence[Write]) -> None:
                     "the same document cannot be verified and then written in a single request"
                 )
             written.add(write.path)
+
+
+def _check_not_updated_after_delete(writes: Sequence[Write]) -> None:
+    """Refuse an update of a document that the same commit has deleted before.
+
+    Source: the web SDK's own tests of transactions, which run on production and on the emulator;
+    Datastore's `CommitRequest.mutations`, whose words for it are not documented.
+    """
+    deleted: set[ResourcePath] = set()
+    for write in writes:
+        if write.kind is WriteKind.DELETE:
+            deleted.add(write.path)
+        elif write.path in deleted and write.kind is WriteKind.UPDATE:
+            if write.precondition is not None and write.precondition.exists:
+                raise _invalid(
+                    "the same document cannot be deleted and then updated in a single request"
+                )
+            deleted.discard(write.path)
 
 
 def _check_transform_counts(writes: Sequence[Write]) -> None:
