@@ -150,8 +150,8 @@ class Execution:
         )
 
     def _united(self, wanted: int | None) -> Iterator[DocumentSnapshot]:
-        """Merge the disjuncts' results in the query's order, each document once."""
-        sort_key = compile_sort_key(self.plan.order)
+        """Merge the disjuncts' results in the order of their scans, each document once."""
+        sort_key = compile_sort_key(self.plan.scan_order)
         heads: list[tuple[bytes, int, DocumentSnapshot]] = []
         streams = [self._filtered(disjunct) for disjunct in self.plan.disjuncts]
         for number, stream in enumerate(streams):
@@ -160,7 +160,7 @@ class Execution:
                 heads.append((sort_key(document), number, document))
         heapify(heads)
         found = 0
-        last: ResourcePath | None = None
+        seen: set[ResourcePath] = set()
         while heads:
             _, number, document = heads[0]
             following = next(streams[number], None)
@@ -168,9 +168,9 @@ class Execution:
                 heappop(heads)
             else:
                 heapreplace(heads, (sort_key(following), number, following))
-            if document.path == last:
-                continue  # the same document sorts alike in every stream
-            last = document.path
+            if document.path in seen:
+                continue
+            seen.add(document.path)
             yield document
             found += 1
             if found == wanted:

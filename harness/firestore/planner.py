@@ -6,9 +6,8 @@ ranges of the field after them. It looks at no data; `execute.py` walks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from harness.firestore.index_definitions import (
     IndexDefinition,
@@ -17,6 +16,7 @@ from harness.firestore.index_definitions import (
     IndexMode,
     QueryScope,
 )
+from harness.firestore.index_needs import IndexNeed
 from harness.firestore.keys import value_key
 from harness.firestore.missing_index import MissingIndex
 from harness.firestore.paths import FieldPath, ResourcePath
@@ -90,6 +90,13 @@ class QueryPlan:
     range_field_count: int = 0
 
     @property
+    def scan_order(self) -> tuple[Order, ...]:
+        """The order in which scans give documents: aggregated fields sort before the name."""
+        known = {item.field for item in self.order}
+        extra = [Order(path) for path in self.aggregated if path not in known]
+        return (*self.order[:-1], *extra, self.order[-1])
+
+    @property
     def indexes_used(self) -> tuple[IndexDefinition, ...]:
         """One index for each scan: IN has one for each value, `!=` two, a merge its members.
 
@@ -133,25 +140,39 @@ def plan_query(
     order = effective_order(query)
     aggregated = _aggregated_fields(aggregations)
     plans: list[DisjunctPlan] = []
-    seen: set[object] = set()
-    for filters in disjuncts(query):
-        identity = frozenset((item.field, item.operator, _operand_key(item)) for item in filters)
-        if identity in seen:
-            continue
-        seen.add(identity)
-        need = _Need(query, order, filters, aggregated)
-        scans = _choose(need, definitions)
-        if scans is None:
+    for disjunct in _disjuncts(query, order, aggregated):
+        indexes = disjunct.need.serving(definitions)
+        if indexes is None:
             if enforce_indexes:
                 several = len(inequality_fields(query.where)) > 1
-                return MissingIndex(need.index(), definitions, several)
-            scans = (need.scan(need.index()),)
-        plans.append(need.plan(scans))
+                return MissingIndex(disjunct.need.index(), definitions, several)
+            indexes = (disjunct.need.index(),)
+        plans.append(disjunct.plan(tuple(map(disjunct.scan, indexes))))
     return QueryPlan(query, order, tuple(plans), aggregated, _range_field_count(query, plans))
 
 
-def _operand_key(filter_: FieldFilter) -> bytes:
-    return value_key(filter_.value)
+def index_needs(
+    query: StructuredQuery, aggregations: Sequence[Aggregation] = ()
+) -> tuple[IndexNeed, ...]:
+    """Return what a valid query needs of indexes: every need of it, each once.
+
+    The values that it compares with make no difference.
+    """
+    order = effective_order(query)
+    found = _disjuncts(query, order, _aggregated_fields(aggregations))
+    return tuple(dict.fromkeys(disjunct.need for disjunct in found))
+
+
+def _disjuncts(
+    query: StructuredQuery, order: tuple[Order, ...], aggregated: tuple[FieldPath, ...]
+) -> Iterator[_Disjunct]:
+    """Yield the disjuncts of a query that differ."""
+    seen: set[object] = set()
+    for filters in disjuncts(query):
+        identity = frozenset((item.field, item.operator, value_key(item.value)) for item in filters)
+        if identity not in seen:
+            seen.add(identity)
+            yield _Disjunct(query, order, filters, aggregated)
 
 
 def _aggregated_fields(aggregations: Iterable[Aggregation]) -> tuple[FieldPath, ...]:
@@ -187,12 +208,8 @@ def _range_field_count(query: StructuredQuery, plans: Sequence[DisjunctPlan]) ->
     return len(fields)
 
 
-_Term: TypeAlias = tuple[FieldPath, bool]
-"""A field that an index can pin, and whether by array-contains."""
-
-
-class _Need:
-    """What one disjunct needs of an index: pinned fields in any sequence, then the suffix."""
+class _Disjunct:
+    """One disjunct of a query: what it needs of an index, and the filters behind that."""
 
     def __init__(
         self,
@@ -203,7 +220,6 @@ class _Need:
     ) -> None:
         self.query = query
         self.filters = filters
-        self.scope = query_scope(query)
         pins: dict[FieldPath, FieldFilter] = {}
         self.contains: FieldFilter | None = None
         for item in filters:
@@ -217,6 +233,13 @@ class _Need:
             pins.pop(NAME, None)
         self.pins = pins
         self.suffix = self._suffix(order, aggregated)
+        self.need = IndexNeed(
+            query.collection_id,
+            query_scope(query),
+            tuple(sorted(pins)),
+            None if self.contains is None else self.contains.field,
+            self.suffix,
+        )
 
     def _suffix(
         self, order: tuple[Order, ...], aggregated: tuple[FieldPath, ...]
@@ -239,35 +262,8 @@ class _Need:
             suffix = [name, IndexField(nearest.field, IndexMode.VECTOR, dimension)]
         return tuple(suffix)
 
-    @property
-    def terms(self) -> list[FieldFilter]:
-        """The filters that an index can pin."""
-        pinned = [self.pins[path] for path in sorted(self.pins)]
-        return pinned if self.contains is None else [self.contains, *pinned]
-
-    def index(self) -> IndexDefinition:
-        """Return the index that production suggests.
-
-        The array field comes first, then the pinned ones by name, then the suffix.
-
-        Source: decoded from the links of production's errors.
-        """
-        leading = [
-            IndexField(
-                item.field,
-                IndexMode.CONTAINS
-                if item.operator is Operator.ARRAY_CONTAINS
-                else IndexMode.ASCENDING,
-            )
-            for item in self.terms
-        ]
-        if len(leading) == 1 and len(self.suffix) == 1 and leading[0].mode is IndexMode.ASCENDING:
-            # One pinned field in descending name order is served by its descending index.
-            leading = [IndexField(leading[0].field, self.suffix[0].mode)]
-        return IndexDefinition(self.query.collection_id, self.scope, (*leading, *self.suffix))
-
     def scan(self, index: IndexDefinition) -> IndexScan:
-        """Return the scan of an index that `match` accepts."""
+        """Return the scan of an index that serves the need, alone or in a merge."""
         leading = index.fields[: len(index.fields) - len(self.suffix)]
         return IndexScan(index, tuple(self._pin(item) for item in leading))
 
@@ -275,21 +271,6 @@ class _Need:
         if item.mode is IndexMode.CONTAINS and self.contains is not None:
             return self.contains
         return self.pins[item.field]
-
-    def match(self, index: IndexDefinition) -> frozenset[_Term] | None:
-        """Return the terms that an index pins, or None if it cannot serve this disjunct."""
-        split = len(index.fields) - len(self.suffix)
-        if split < 0 or index.fields[split:] != self.suffix:
-            return None
-        covered: set[_Term] = set()
-        for item in index.fields[:split]:
-            if item.mode is IndexMode.CONTAINS:
-                if self.contains is None or self.contains.field != item.field:
-                    return None
-            elif item.mode is IndexMode.VECTOR or item.field not in self.pins:
-                return None
-            covered.add((item.field, item.mode is IndexMode.CONTAINS))
-        return frozenset(covered) if len(covered) == split else None
 
     def plan(self, scans: tuple[IndexScan, ...]) -> DisjunctPlan:
         """Return the plan with these scans: its ranges, and the filters left to be checked."""
@@ -328,93 +309,3 @@ class _Need:
         return DisjunctPlan(
             scans, self.suffix, intervals, tuple(residual), impossible or not intervals
         )
-
-
-def _choose(need: _Need, definitions: IndexDefinitions) -> tuple[IndexScan, ...] | None:
-    """Return the index that serves a disjunct, else the smallest merge that does, else None."""
-    wanted = frozenset(
-        (item.field, item.operator is Operator.ARRAY_CONTAINS) for item in need.terms
-    )
-    candidates = [
-        (index, covered)
-        for index in _candidates(need, definitions)
-        if (covered := need.match(index)) is not None
-    ]
-    for index, covered in candidates:
-        if covered == wanted:
-            return (need.scan(index),)
-    if len(wanted) < 2 or need.query.find_nearest is not None:
-        return None
-    members = _smallest_cover(wanted, [item for item in candidates if item[1]])
-    return None if members is None else tuple(need.scan(index) for index in members)
-
-
-def _candidates(need: _Need, definitions: IndexDefinitions) -> list[IndexDefinition]:
-    group = need.query.collection_id
-    if group is None:
-        return [IndexDefinition(None, need.scope, need.suffix)]
-    indexes: list[IndexDefinition] = []
-    suffix = need.suffix
-    if len(suffix) == 1 and suffix[0].field == NAME:
-        mode = suffix[0].mode
-        if not need.terms and mode is IndexMode.ASCENDING:
-            indexes.append(IndexDefinition(group, need.scope, suffix))
-        for item in need.terms:
-            contains = item.operator is Operator.ARRAY_CONTAINS
-            if contains and mode is IndexMode.DESCENDING:
-                continue
-            kind = IndexMode.CONTAINS if contains else mode
-            if (need.scope, kind) in definitions.single_field_indexes(group, item.field):
-                fields = (IndexField(item.field, kind), *suffix)
-                indexes.append(IndexDefinition(group, need.scope, fields))
-    elif (
-        len(suffix) == 2
-        and suffix[1] == IndexField(NAME, suffix[0].mode)
-        and (need.scope, suffix[0].mode) in definitions.single_field_indexes(group, suffix[0].field)
-    ):
-        indexes.append(IndexDefinition(group, need.scope, suffix))
-    indexes.extend(definitions.composites_of(group, need.scope))
-    return indexes
-
-
-# Beyond this many pinned fields the smallest cover is not searched for: its cost grows as 2^n.
-_EXACT_COVER_TERMS = 10
-
-
-def _smallest_cover(
-    wanted: frozenset[_Term],
-    candidates: Sequence[tuple[IndexDefinition, frozenset[_Term]]],
-) -> list[IndexDefinition] | None:
-    if len(wanted) > _EXACT_COVER_TERMS:
-        return _greedy_cover(wanted, candidates)
-    reached: dict[frozenset[_Term], list[IndexDefinition]] = {frozenset(): []}
-    frontier = reached
-    while frontier:
-        following: dict[frozenset[_Term], list[IndexDefinition]] = {}
-        for covered, members in frontier.items():
-            for index, added in candidates:
-                union = covered | added
-                if union not in reached and union not in following:
-                    following[union] = [*members, index]
-        if wanted in following:
-            return following[wanted]
-        reached = {**reached, **following}
-        frontier = following
-    return None
-
-
-def _greedy_cover(
-    wanted: frozenset[_Term],
-    candidates: Sequence[tuple[IndexDefinition, frozenset[_Term]]],
-) -> list[IndexDefinition] | None:
-    left = set(wanted)
-    members = []
-    while left:
-        index, covered = max(
-            candidates, key=lambda item: len(item[1] & left), default=(None, frozenset())
-        )
-        if index is None or not covered & left:
-            return None
-        members.append(index)
-        left -= covered
-    return members

@@ -6,6 +6,7 @@ from harness.errors import StatusError
 from harness.firestore.documents import Write, WriteKind
 from harness.firestore.engine import QueryEngine
 from harness.firestore.filters import matches
+from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.paths import DatabaseName, FieldPath, ResourcePath
 from harness.firestore.query import Order, StructuredQuery, effective_order
 from harness.firestore.query_checks import validate_aggregations, validate_query
@@ -14,6 +15,7 @@ from harness.firestore.values import Timestamp, identical
 from tests.firestore.queries_from_yaml import (
     QUERY_KEYS,
     aggregations_from,
+    index_from,
     order_from,
     query_from,
 )
@@ -116,6 +118,15 @@ def test_aggregations_add_up(row):
     found = engine.run_aggregation(query_from({"collection": "c"}), wanted).values
     expected = {alias: value(given) for alias, given in row["expect"].items()}
     assert identical(found, expected), found
+
+
+def test_a_document_that_several_disjuncts_find_is_aggregated_once():
+    # Each scan is sorted by the summed field, so that a document is not met twice in a row.
+    engine = engine_of({f"c/{place}": {"t": (0, 1), "f": 5 - place} for place in range(5)})
+    engine.definitions = IndexDefinitions((index_from("c (t contains, f asc)"),))
+    row = {"collection": "c", "where": [["t", "array-contains-any", [0, 1]]]}
+    wanted = aggregations_from({"aggregate": {"n": "count", "s": "sum f"}})
+    assert engine.run_aggregation(query_from(row), wanted).values == {"n": 5, "s": 15}
 
 
 def test_a_count_respects_limit_offset_and_bound():
