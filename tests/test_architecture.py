@@ -32,6 +32,7 @@ LEVELS = {
     "recordings": 3.7,
     "rules_coverage": 3.7,
     "costs": 3.7,
+    "query_records": 3.7,
     "access_table": 3.7,  # above `project`, whose files it reads
     "project": 3.5,  # above `files`, which it reads with; below the entrances
     "flutter_project": 3,

@@ -19,6 +19,7 @@ from harness.firestore.documents import DocumentChange
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.index_entries import stored_bytes
 from harness.firestore.paths import ResourcePath
+from harness.firestore.planner import QueryPlan
 from harness.firestore.query import (
     Aggregation,
     CompositeFilter,
@@ -107,6 +108,21 @@ class Tally:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class AskedQuery:
+    """The query of a request, while its record is not closed.
+
+    Args:
+        plan: What served it; None where it was not run.
+        matched: Documents that were found, those that an offset passed over included.
+    """
+
+    query: StructuredQuery
+    aggregations: Sequence[Aggregation] = ()
+    plan: QueryPlan | None = None
+    matched: int = 0
+
+
 @dataclass(slots=True)
 class RuleVerdict:
     """One rules decision that a request needed.
@@ -156,6 +172,7 @@ class RequestRecord:
         attempt: Which attempt of a transaction, from 1; 0 outside of one.
         target: The listener's target id; None for all else.
         fault: What an injected fault has made of it; None: none has.
+        asked: Its query, until the log has the record.
         totals: Where the log has added it; answers leave after that.
     """
 
@@ -177,6 +194,7 @@ class RequestRecord:
     code: StatusCode = StatusCode.OK
     message: str = ""
     fault: str | None = None
+    asked: AskedQuery | None = None
     latency_ms: float = 0.0
     totals: Tally | None = None
 
@@ -246,9 +264,19 @@ class RequestRecord:
 
 
 class RequestLog:
-    """The latest requests of one database, and totals of all of them; `listener` hears of each."""
+    """The latest requests of one database, and totals of all of them.
 
-    def __init__(self, size: int = LOG_SIZE) -> None:
+    Args:
+        count: Takes each record with its query, before the query is dropped.
+        size: How many are kept.
+
+    `listener` hears of each.
+    """
+
+    def __init__(
+        self, count: Callable[[RequestRecord], None] | None = None, size: int = LOG_SIZE
+    ) -> None:
+        self._count = count
         self._records: deque[RequestRecord] = deque(maxlen=size)
         self._with_changes: deque[RequestRecord] = deque()
         self._changes_kept = 0
@@ -266,6 +294,9 @@ class RequestLog:
         self._last += 1
         record.sequence = self._last
         self._records.append(record)
+        if self._count is not None:
+            self._count(record)
+        record.asked = None
         if self.listener is not None:
             self.listener(record)
         if record.changes:

@@ -17,12 +17,14 @@ from harness.backend.auth import Caller
 from harness.backend.authorisation import Judge
 from harness.backend.coverage import ProjectCoverage
 from harness.backend.metering import (
+    AskedQuery,
     RequestLog,
     RequestRecord,
     query_collection,
     query_shape,
 )
 from harness.backend.monitor import EvaluationMonitor
+from harness.backend.query_uses import QueryUses
 from harness.backend.recording import Recording
 from harness.backend.requests import (
     AggregationReply,
@@ -44,7 +46,7 @@ from harness.backend.requests import (
     TransactionOptions,
 )
 from harness.errors import StatusCode, StatusError
-from harness.firestore.cost import Cost
+from harness.firestore.cost import Cost, ScanCounts
 from harness.firestore.documents import (
     CommitResult,
     DocumentChange,
@@ -164,7 +166,8 @@ class DatabaseService:
         self.store = Database(name)
         self.engine = QueryEngine(self.store, project.definitions, enforce_indexes, profile)
         self.transactions = TransactionManager(self.store)
-        self.log = RequestLog()
+        self.queries = QueryUses()
+        self.log = RequestLog(self.queries.add)
         self.snapshots: dict[str, Mapping[ResourcePath, DocumentSnapshot]] = {}
 
     # --- reads ------------------------------------------------------------------------------------
@@ -227,15 +230,23 @@ class DatabaseService:
         judge = self._judge(caller, now, record)
         if judge is not None:
             judge.decide_list(query)
-        page = self.engine.list_documents(
-            request.parent,
-            request.collection_id,
-            page_size=request.page_size,
-            page_token=request.page_token,
-            order_by=request.order_by,
-            show_missing=request.show_missing,
-            at=at,
-        )
+        if request.order_by:
+            record.asked = AskedQuery(query)
+        try:
+            page = self.engine.list_documents(
+                request.parent,
+                request.collection_id,
+                page_size=request.page_size,
+                page_token=request.page_token,
+                order_by=request.order_by,
+                show_missing=request.show_missing,
+                at=at,
+            )
+        except StatusError as error:
+            self.note_missing_index(error, record, query)
+            raise
+        if request.order_by:
+            self.note_plan(record, query, len(page.documents))
         if transaction is not None:
             # Which documents are missing depends on what lies below them, wherever that is.
             whole = StructuredQuery(request.parent, request.collection_id)
@@ -316,6 +327,7 @@ class DatabaseService:
         if judge is not None:
             judge.decide_list(query)
         wants_explain = request.explain if self.profile.explains else None
+        record.asked = AskedQuery(query)
         if wants_explain is False:
             summary = self._explained(record, query)
             read_time = at or self.store.strong_read_time(now)
@@ -327,7 +339,7 @@ class DatabaseService:
             raise
         if transaction is not None:
             self.transactions.record_query(transaction, query)
-        self._meter_query(record, result.plan, result.cost)
+        self._meter_query(record, result.plan, result.counts, result.cost)
         record.tally.documents_returned += len(result.documents)
         record.tally.documents_skipped += result.skipped
         explain = _explain(result.explain()) if wants_explain else None
@@ -358,6 +370,7 @@ class DatabaseService:
         if judge is not None:
             judge.decide_list(query)
         wants_explain = request.explain if self.profile.explains else None
+        record.asked = AskedQuery(query, request.aggregations)
         if wants_explain is False:
             summary = self._explained(record, query, request.aggregations)
             read_time = at or self.store.strong_read_time(now)
@@ -369,7 +382,7 @@ class DatabaseService:
             raise
         if transaction is not None:
             self.transactions.record_query(transaction, query)
-        self._meter_query(record, result.plan, result.cost)
+        self._meter_query(record, result.plan, result.counts, result.cost)
         explain = _explain(result.explain()) if wants_explain else None
         read_time = at or self.store.strong_read_time(now)
         return AggregationReply(result.values, read_time, began, explain)
@@ -586,7 +599,11 @@ class DatabaseService:
         aggregations: Sequence[Aggregation] = (),
     ) -> Mapping[str, Any]:
         """Return the plan summary, for the price of one read."""
-        summary = self.engine.explain(query, aggregations)
+        try:
+            summary = self.engine.explain(query, aggregations)
+        except StatusError as error:
+            self.note_missing_index(error, record, query, aggregations)
+            raise
         record.tally.reads += 1
         return summary
 
@@ -606,11 +623,11 @@ class DatabaseService:
         if isinstance(plan, MissingIndex):
             record.missing_index = dict(plan.suggestion)
 
-    def note_plan(self, record: RequestRecord, query: StructuredQuery) -> None:
+    def note_plan(self, record: RequestRecord, query: StructuredQuery, matched: int) -> None:
         """Put on record which indexes serve a query that has just run."""
         plan = self.engine.plan(query)
         if not isinstance(plan, MissingIndex):
-            record.plan = tuple(index.properties for index in plan.indexes_used)
+            self._note_plan(record, plan, matched)
 
     @staticmethod
     def _meter_writes(record: RequestRecord, writes: Sequence[Write], result: CommitResult) -> None:
@@ -624,10 +641,18 @@ class DatabaseService:
         changed = sum(change.after is not None for change in result.changes)
         tally.writes_without_change += max(0, len(written) - changed)
 
-    @staticmethod
-    def _meter_query(record: RequestRecord, plan: QueryPlan, cost: Cost) -> None:
+    @classmethod
+    def _meter_query(
+        cls, record: RequestRecord, plan: QueryPlan, counts: ScanCounts, cost: Cost
+    ) -> None:
         record.tally.add_cost(cost)
+        cls._note_plan(record, plan, counts.documents)
+
+    @staticmethod
+    def _note_plan(record: RequestRecord, plan: QueryPlan, matched: int) -> None:
         record.plan = tuple(index.properties for index in plan.indexes_used)
+        aggregations = record.asked.aggregations if record.asked is not None else ()
+        record.asked = AskedQuery(plan.query, aggregations, plan, matched)
 
 
 def masked(

@@ -30,6 +30,7 @@ _COMMANDS = {
     "emulators": "the Emulator Suite around a command, or until interrupted",
     "firestore": "the embedded Firestore alone: gRPC, REST and admin routes on one port",
     "rules": "the security rules engine by itself",
+    "indexes": "which indexes queries use, lack, and leave unused",
     "cost": "what the app's actions cost, will cost, and what makes that grow",
 }
 

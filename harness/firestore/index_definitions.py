@@ -73,6 +73,19 @@ class IndexDefinition:
         """The fields as query explain prints them: `(status ASC, total DESC, __name__ DESC)`."""
         return "(" + ", ".join(map(str, self.fields)) + ")"
 
+    @property
+    def single_field(self) -> IndexField | None:
+        """The field of a single-field index; None for a composite, vector or key index."""
+        first = self.fields[0]
+        if (
+            len(self.fields) == 2
+            and first.field != NAME
+            and first.mode is not IndexMode.VECTOR
+            and with_implied_name((first,)) == self.fields
+        ):
+            return first
+        return None
+
 
 def with_implied_name(fields: Sequence[IndexField]) -> tuple[IndexField, ...]:
     """Complete the fields of a definition with `__name__`, if they lack it.

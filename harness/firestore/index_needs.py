@@ -149,7 +149,7 @@ class IndexNeed:
             "scope": self.query_scope.value,
             "pinned": [str(path) for path in self.pinned],
             "contains": None if self.contains is None else str(self.contains),
-            "suffix": [[str(item.field), item.mode.value, item.dimension] for item in self.suffix],
+            "suffix": index_fields_to_json(self.suffix),
         }
 
     @classmethod
@@ -161,11 +161,21 @@ class IndexNeed:
             QueryScope(value["scope"]),
             tuple(map(parse_field_path, value["pinned"])),
             None if contains is None else parse_field_path(contains),
-            tuple(
-                IndexField(parse_field_path(path), IndexMode(mode), dimension)
-                for path, mode, dimension in value["suffix"]
-            ),
+            index_fields_from_json(value["suffix"]),
         )
+
+
+def index_fields_to_json(fields: Sequence[IndexField]) -> list[list[Any]]:
+    """Return the fields of an index as `[["status", "ASCENDING", null], ...]`."""
+    return [[str(item.field), item.mode.value, item.dimension] for item in fields]
+
+
+def index_fields_from_json(value: Sequence[Sequence[Any]]) -> tuple[IndexField, ...]:
+    """Read what `index_fields_to_json` returned."""
+    return tuple(
+        IndexField(parse_field_path(path), IndexMode(mode), dimension)
+        for path, mode, dimension in value
+    )
 
 
 # Beyond this many pinned fields the smallest cover is not searched for: its cost grows as 2^n.

@@ -15,7 +15,6 @@ from harness.firestore.index_definitions import (
     QueryScope,
     index_to_json,
     override_to_json,
-    with_implied_name,
 )
 from harness.firestore.paths import DatabaseName
 from harness.firestore.query import NAME
@@ -48,15 +47,7 @@ class MissingIndex:
     @property
     def single_field(self) -> IndexField | None:
         """The field, if a single-field index would do: it is exempt, or lacks this scope."""
-        fields = self.index.fields
-        if (
-            len(fields) == 2
-            and fields[0].field != NAME
-            and fields[0].mode is not IndexMode.VECTOR
-            and with_implied_name(fields[:1]) == fields
-        ):
-            return fields[0]
-        return None
+        return self.index.single_field
 
     @property
     def suggestion(self) -> dict[str, object]:

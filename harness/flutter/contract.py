@@ -52,7 +52,10 @@ class ClientOrder:
 
 @dataclass(frozen=True, slots=True)
 class ClientQuery:
-    """A query that the app runs. `segments` is the collection's path, or the group's id alone."""
+    """A query that the app runs. `segments` is the collection's path, or the group's id alone.
+
+    `is_limit_to_last`: it is sent with every order reversed.
+    """
 
     position: SourcePosition
     run: QueryRun
@@ -61,6 +64,7 @@ class ClientQuery:
     filters: tuple[ClientFilter, ...]
     orders: tuple[ClientOrder, ...]
     limit: int | Placeholder | None
+    is_limit_to_last: bool = False
 
     def __str__(self) -> str:
         name = "/".join(self.segments)

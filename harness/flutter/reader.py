@@ -475,7 +475,8 @@ class _Reader(TextReader):
             case "limit" | "limitToLast" if first is not None:
                 limit = self.value(first)
                 kept = limit if isinstance(limit, int) else Placeholder(self.placeholder(first))
-                return (replace(query, limit=kept),)
+                is_last = name == "limitToLast"
+                return (replace(query, limit=kept, is_limit_to_last=is_last),)
             case "count" | "aggregate":
                 return (replace(query, is_aggregation=True),)
             case "add":
@@ -534,6 +535,7 @@ class _Reader(TextReader):
             filters=query.filters,
             orders=query.orders,
             limit=query.limit,
+            is_limit_to_last=query.is_limit_to_last,
         )
         self.found.queries[found] = None
 

@@ -46,6 +46,7 @@ class QueryTarget:
     filters: tuple[ClientFilter, ...] = ()
     orders: tuple[ClientOrder, ...] = ()
     limit: int | Placeholder | None = None
+    is_limit_to_last: bool = False
     is_aggregation: bool = False
 
 

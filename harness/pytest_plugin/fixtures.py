@@ -82,6 +82,7 @@ def harness_suite(pytestconfig: pytest.Config) -> Iterator[HandedSuite]:
     from harness.emulators.handover import reason_of
     from harness.errors import EnvironmentLacking, HarnessError
     from harness.pytest_plugin.outcome import not_verified
+    from harness.pytest_plugin.queries import kept_queries
     from harness.pytest_plugin.rules_coverage import kept_coverage
     from harness.pytest_plugin.suite import suite_for_checks
 
@@ -95,7 +96,7 @@ def harness_suite(pytestconfig: pytest.Config) -> Iterator[HandedSuite]:
             not_verified(reason_of(suite, pytestconfig.rootpath))
         if isinstance(suite, HarnessError):
             pytest.fail(str(suite), pytrace=False)
-        with kept_coverage(pytestconfig, suite):
+        with kept_coverage(pytestconfig, suite), kept_queries(pytestconfig, suite):
             yield suite
 
 

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from harness.backend.auth import ADMIN
 from harness.backend.events import Trigger, TriggerError, background_trigger, eventarc_trigger
+from harness.backend.query_uses import DatabaseUse, merged_uses
 from harness.backend.recording import Recording
 from harness.backend.service import DatabaseService
 from harness.errors import HarnessError, StatusCode, StatusError
@@ -73,6 +74,7 @@ FEATURES = (
     "snapshots",
     "event-retries",
     "seeds",
+    "queries",
 )
 """What a client may rely on; `GET /harness/v1/info` prints them."""
 
@@ -127,6 +129,8 @@ class AdminApi:
             ),
             ("POST", own + r"/events:redeliver", self._redeliver),
             ("GET", own + r"/rules:coverage", self._all_coverage),
+            ("GET", own + r"/queries", self._queries),
+            ("POST", own + r"/queries:forget", self._forget_queries),
             (
                 "POST",
                 own + r"/projects/(?P<project>[^/]+)/recording:(?P<verb>start|take|stop)",
@@ -456,6 +460,21 @@ class AdminApi:
         projects = self.shell.backend.projects.values()
         counts = merged_counts(each for project in projects for each in project.coverage.all())
         return _json({"rulesets": [each.to_json() for each in counts]})
+
+    def _queries(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        """Give the queries since the start, by database id: of every project together."""
+        uses: dict[str, list[DatabaseUse]] = {}
+        for name, service in self.shell.backend.databases.items():
+            uses.setdefault(name.database, []).append(
+                service.queries.use(service.engine.definitions)
+            )
+        found = {database: merged_uses(each).to_json() for database, each in uses.items()}
+        return _json({"databases": found})
+
+    def _forget_queries(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        for service in self.shell.backend.databases.values():
+            service.queries.forget()
+        return _json({})
 
     def _now(self, service: DatabaseService) -> Timestamp:
         return self.shell.clock.now(service.name.project)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.backend.auth import Caller
-from harness.backend.metering import RequestRecord, query_collection, query_shape
+from harness.backend.metering import AskedQuery, RequestRecord, query_collection, query_shape
 from harness.backend.service import DatabaseService
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import CommitResult
@@ -226,10 +226,11 @@ class _ListenStream:
             update = target.initial() if since is None else target.resume(since)
         except StatusError as error:
             if isinstance(listened.asked, StructuredQuery):
+                record.asked = AskedQuery(listened.asked)
                 service.note_missing_index(error, record, listened.asked)
             raise
         if isinstance(listened.asked, StructuredQuery):
-            service.note_plan(record, listened.asked)
+            service.note_plan(record, listened.asked, _documents_in(update))
         is_reset = update.is_reset or (resume_type is not None and since is None)
         record.tally.add_cost(update.cost)
         record.tally.documents_returned += _documents_in(update)
