@@ -75,6 +75,12 @@ class Judge:
             rules_limits.BATCH_ACCESS_CALLS if several else rules_limits.SINGLE_REQUEST_ACCESS_CALLS
         )
 
+    @property
+    def looked_up(self) -> frozenset[ResourcePath]:
+        """The documents of this database that the rules have looked up so far."""
+        found = map(self._documents.path_of, self._accesses.documents)
+        return frozenset(path for path in found if path is not None)
+
     def decide_reads(
         self, documents: Iterable[tuple[ResourcePath, DocumentSnapshot | None]]
     ) -> None:

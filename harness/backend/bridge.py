@@ -200,7 +200,7 @@ class StoreDocuments:
 
     def get(self, path: tuple[str, ...]) -> Mapping[str, Any] | None:
         """Return a document's fields before the request, None when it is missing."""
-        below = self._document_path(path)
+        below = self.path_of(path)
         snapshot = self._store.get(below) if below is not None else None
         return rules_map(snapshot.fields) if snapshot is not None else None
 
@@ -208,11 +208,12 @@ class StoreDocuments:
         """Return a document's fields after the whole commit, None when it will be missing."""
         if self._commit is None:
             return self.get(path)
-        below = self._document_path(path)
+        below = self.path_of(path)
         snapshot = self._commit.get_after(below) if below is not None else None
         return rules_map(snapshot.fields) if snapshot is not None else None
 
-    def _document_path(self, path: tuple[str, ...]) -> ResourcePath | None:
+    def path_of(self, path: tuple[str, ...]) -> ResourcePath | None:
+        """Return the document that rules name by a full path; None in another database."""
         if path[:3] != ("databases", self._store.name.database, "documents"):
             return None
         return ResourcePath("/".join(path[3:]))

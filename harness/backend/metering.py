@@ -17,7 +17,7 @@ from harness.errors import StatusCode
 from harness.firestore.cost import Cost
 from harness.firestore.documents import DocumentChange
 from harness.firestore.index_definitions import IndexDefinitions
-from harness.firestore.index_entries import stored_bytes
+from harness.firestore.index_entries import stored_bytes, written_entries
 from harness.firestore.paths import ResourcePath
 from harness.firestore.planner import QueryPlan
 from harness.firestore.query import (
@@ -190,6 +190,7 @@ class RequestRecord:
     verdicts: list[RuleVerdict] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     in_transaction: bool = False
+    attempt: int = 0
     target: int | None = None
     code: StatusCode = StatusCode.OK
     message: str = ""
@@ -216,6 +217,19 @@ class RequestRecord:
             - (stored_bytes(change.path, change.before.fields, definitions) if change.before else 0)
             for change in self.changes
         )
+
+    def written_entries(self, definitions: IndexDefinitions) -> tuple[int, int]:
+        """Return how many index entries its writes wrote, and their bytes."""
+        written = [
+            written_entries(
+                change.path,
+                change.before.fields if change.before else None,
+                change.after.fields if change.after else None,
+                definitions,
+            )
+            for change in self.changes
+        ]
+        return sum(count for count, _ in written), sum(size for _, size in written)
 
     def to_json(self, definitions: IndexDefinitions = _AUTOMATIC) -> dict[str, Any]:
         """Return the record as the admin route prints it; what does not apply is left out.
@@ -245,6 +259,9 @@ class RequestRecord:
             record["documents"] = list(self.paths[:MAX_DOCUMENTS_SHOWN])
         if self.changes:
             record["storedBytes"] = self.stored_bytes(definitions)
+            entries, size_bytes = self.written_entries(definitions)
+            record["indexEntriesWritten"] = entries
+            record["indexBytesWritten"] = size_bytes
         if self.query is not None:
             record["query"] = self.query
             record["plan"] = list(self.plan)
@@ -256,6 +273,7 @@ class RequestRecord:
             record["rules"] = [verdict.to_json() for verdict in self.verdicts]
         if self.in_transaction:
             record["inTransaction"] = True
+            record["attempt"] = self.attempt
         if self.target is not None:
             record["target"] = self.target
         if self.fault is not None:

@@ -415,6 +415,7 @@ class DatabaseService:
             transaction = self.transactions.get_for_commit(
                 request.transaction, now, writes=bool(request.writes)
             )
+            record.attempt = transaction.attempt
         prepared = self.store.prepare(request.writes, now)
         try:
             self._wait_for_locks(
@@ -503,8 +504,8 @@ class DatabaseService:
         caller: Caller,
         now: Timestamp,
         record: RequestRecord,
-    ) -> None:
-        """Let the rules judge what a listener asks for.
+    ) -> frozenset[ResourcePath]:
+        """Let the rules judge what a listener asks for; return the documents that they looked up.
 
         Raises:
             StatusError: PERMISSION_DENIED.
@@ -512,11 +513,12 @@ class DatabaseService:
         several = not isinstance(query, StructuredQuery) and len(query) > 1
         judge = self._judge(caller, now, record, several=several)
         if judge is None:
-            return
+            return frozenset()
         if isinstance(query, StructuredQuery):
             judge.decide_list(query)
         else:
             judge.decide_reads((path, self.store.get(path)) for path in query)
+        return judge.looked_up
 
     def _begin_read(
         self,
@@ -543,6 +545,7 @@ class DatabaseService:
                 self.transactions.wait_to_read(record, transaction)
             raise LockWait
         record.in_transaction = True
+        record.attempt = transaction.attempt
         return began, transaction, transaction.read_time
 
     def _check_read_time(self, read_time: Timestamp | None, now: Timestamp) -> Timestamp | None:

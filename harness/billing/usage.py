@@ -30,6 +30,7 @@ class RequestUse:
         skipped: Documents that an offset passed over: billed, not returned.
         documents: The paths that it read or wrote one by one, where they were recorded.
         writes_without_change: Of its writes, those that left the document as it was.
+        entries_written: Index entries that its writes wrote.
     """
 
     rpc: str
@@ -49,6 +50,7 @@ class RequestUse:
     skipped: int = 0
     documents: tuple[str, ...] = ()
     writes_without_change: int = 0
+    entries_written: int = 0
     succeeded: bool = True
 
     @property
@@ -90,6 +92,7 @@ class RequestUse:
             skipped=billed.get("documentsSkipped", 0),
             documents=tuple(record.get("documents", ())),
             writes_without_change=billed.get("writesWithoutChange", 0),
+            entries_written=record.get("indexEntriesWritten", 0),
             succeeded=record["status"] == "OK",
         )
 

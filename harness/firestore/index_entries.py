@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeAlias
 
 from harness.firestore.index_definitions import (
     IndexDefinition,
@@ -44,6 +45,10 @@ class DocumentEntries:
     size_bytes: int
 
 
+_Entry: TypeAlias = tuple[bytes, int]
+"""What tells an entry from the document's others in the same index, and its size."""
+
+
 def index_entries(
     path: ResourcePath, fields: Fields, definitions: IndexDefinitions
 ) -> Iterator[DocumentEntries]:
@@ -51,30 +56,61 @@ def index_entries(
 
     The key index, which every document is in, is not among them: it is part of the document's size.
     """
+    for index, entries in _entries(path, fields, definitions):
+        yield DocumentEntries(index, len(entries), sum(size for _, size in entries))
+
+
+def written_entries(
+    path: ResourcePath, before: Fields | None, after: Fields | None, definitions: IndexDefinitions
+) -> tuple[int, int]:
+    """Return how many index entries a change of one document writes, and their bytes.
+
+    Entries that the document had before and has still are not written again; taking entries away is
+    not counted.
+    """
+    if after is None:
+        return 0, 0
+    there = {
+        (index, identity)
+        for index, entries in _entries(path, before or {}, definitions)
+        for identity, _ in entries
+    }
+    written = [
+        size
+        for index, entries in _entries(path, after, definitions)
+        for identity, size in entries
+        if (index, identity) not in there
+    ]
+    return len(written), sum(written)
+
+
+def _entries(
+    path: ResourcePath, fields: Fields, definitions: IndexDefinitions
+) -> Iterator[tuple[IndexDefinition, list[_Entry]]]:
     group = path.collection_id
     for field, value in _leaves(fields):
         indexes = definitions.single_field_indexes(group, field)
         for scope, mode in sorted(indexes, key=lambda item: (item[0].value, item[1].value)):
             values = _indexed(value, mode)
             if values:
-                yield DocumentEntries(
+                is_group = scope is QueryScope.COLLECTION_GROUP
+                yield (
                     IndexDefinition(group, scope, with_implied_name([IndexField(field, mode)])),
-                    len(values),
-                    sum(
-                        single_field_entry_size_bytes(
-                            path,
-                            str(field),
-                            each,
-                            is_collection_group=scope is QueryScope.COLLECTION_GROUP,
+                    [
+                        (
+                            value_key(each),
+                            single_field_entry_size_bytes(
+                                path, str(field), each, is_collection_group=is_group
+                            ),
                         )
                         for each in values
-                    ),
+                    ],
                 )
     for scope in QueryScope:
         for index in definitions.composites_of(group, scope):
             entries = _composite_entries(path, fields, index)
-            if entries is not None:
-                yield entries
+            if entries:
+                yield index, entries
 
 
 def stored_bytes(path: ResourcePath, fields: Fields, definitions: IndexDefinitions) -> int:
@@ -104,9 +140,7 @@ def _distinct(elements: Iterable[Value]) -> list[Value]:
     return list({value_key(element): element for element in elements}.values())
 
 
-def _composite_entries(
-    path: ResourcePath, fields: Fields, index: IndexDefinition
-) -> DocumentEntries | None:
+def _composite_entries(path: ResourcePath, fields: Fields, index: IndexDefinition) -> list[_Entry]:
     """Return a document's entries in a composite index: one for each element of an array field."""
     choices: list[list[Value]] = []
     for indexed in index.fields:
@@ -114,20 +148,22 @@ def _composite_entries(
             continue
         value = get_field(fields, indexed.field)
         if value is MISSING:
-            return None
+            return []
         if indexed.mode is IndexMode.CONTAINS:
-            if type(value) is not tuple or not value:
-                return None
+            if type(value) is not tuple:
+                return []
             choices.append(_distinct(value))
         elif indexed.mode is IndexMode.VECTOR:
             if type(value) is not Vector or len(value.values) != indexed.dimension:
-                return None
+                return []
             choices.append([value])
         else:
             choices.append([value])
     is_group = index.query_scope is QueryScope.COLLECTION_GROUP
-    sizes = [
-        composite_entry_size_bytes(path, values, is_collection_group=is_group)
+    return [
+        (
+            b"".join(map(value_key, values)),
+            composite_entry_size_bytes(path, values, is_collection_group=is_group),
+        )
         for values in product(*choices)
     ]
-    return DocumentEntries(index, len(sizes), sum(sizes))

@@ -87,6 +87,12 @@ class Target(Protocol):
         """
 
 
+RESUME_S: Final = 30 * 60
+"""Seconds after which a listener that comes back is billed as one that is new: it begins anew.
+
+Source: Firestore pricing, "Listening to query results".
+"""
+
 _TOKEN: Final = Struct(">q")
 
 
@@ -101,6 +107,11 @@ def decode_resume_token(token: bytes, instance_id: bytes) -> Timestamp | None:
         return None
     (micros,) = _TOKEN.unpack(token[: _TOKEN.size])
     return Timestamp(micros)
+
+
+def can_resume(since: Timestamp, now: Timestamp) -> bool:
+    """Say whether a listener that knows the state of a time is told of the changes since only."""
+    return now.micros - since.micros <= RESUME_S * 1_000_000
 
 
 class DocumentsTarget:

@@ -79,10 +79,12 @@ class Transaction:
         read_time: The moment that all reads see; None for the latest data: that of a pessimistic
             transaction as long as it has not lost, of an optimistic one before its first read.
         has_lost: Whether an older one has changed what this has read.
+        attempt: Which attempt this is, from 1.
     """
 
     __slots__ = (
         "age",
+        "attempt",
         "concurrency",
         "has_lost",
         "id",
@@ -105,8 +107,10 @@ class Transaction:
         *,
         line: frozenset[ResourcePath] | None = None,
         concurrency: Concurrency = Concurrency.PESSIMISTIC,
+        attempt: int = 1,
     ) -> None:
         self.id = transaction_id
+        self.attempt = attempt
         self.age = age
         self.line = line
         self.is_in_line = bool(line)
@@ -157,6 +161,7 @@ class TransactionManager:
         self._database = database
         self._open: dict[bytes, Transaction] = {}
         self._second_attempts: dict[bytes, Transaction] = {}  # and later ones
+        self._attempts: dict[bytes, int] = {}
         self._ends: list[tuple[int, bytes]] = []  # a heap; a transaction may end later than it says
         self._waiting: dict[int, _Waiting] = {}  # by the identity of the request
         # What transactions had read that lost; the newest ones.
@@ -205,7 +210,11 @@ class TransactionManager:
             now,
             line=None if retry is None else self._earlier.get(retry, frozenset()),
             concurrency=concurrency,
+            attempt=1 if retry is None else self._attempts.get(retry, 1) + 1,
         )
+        self._attempts[transaction_id] = transaction.attempt
+        if len(self._attempts) > _EARLIER_KEPT:
+            del self._attempts[next(iter(self._attempts))]
         self._open[transaction_id] = transaction
         if retry is not None:
             self._second_attempts[transaction_id] = transaction

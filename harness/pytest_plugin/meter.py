@@ -134,6 +134,11 @@ class CostMeter:
         return self.index_entries_scanned
 
     @property
+    def index_entries_written(self) -> Figure:
+        """Index entries that writes wrote: not billed as such, but stored, and time at each."""
+        return self._figure("index entries written", lambda use: use.entries_written)
+
+    @property
     def egress_bytes(self) -> Figure:
         """Bytes of the answers."""
         return self._figure("bytes", lambda use: use.operations.egress_bytes)

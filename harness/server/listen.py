@@ -31,6 +31,7 @@ from harness.firestore.listen import (
     QueryTarget,
     Removed,
     TargetUpdate,
+    can_resume,
     decode_resume_token,
     encode_resume_token,
 )
@@ -84,11 +85,12 @@ async def listen_stream(
 
 @dataclass(slots=True)
 class _Listened:
-    """One target of a stream."""
+    """One target of a stream. `looked_up`: what rules looked up when they were asked last."""
 
     target_id: int
     target: QueryTarget | DocumentsTarget
     asked: StructuredQuery | tuple[ResourcePath, ...]
+    looked_up: frozenset[ResourcePath] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +214,14 @@ class _ListenStream:
     ) -> tuple[TargetUpdate, RequestRecord]:
         assert self._caller is not None
         _describe(listened, record)
-        service.authorise_target(listened.asked, self._caller, now, record)
+        listened.looked_up = service.authorise_target(listened.asked, self._caller, now, record)
         resume_type = message.WhichOneof("resume_type")
         since = None
         if resume_type == "resume_token":
             since = decode_resume_token(message.resume_token, self._shell.instance)
         elif resume_type == "read_time":
             since = wire.timestamp_from_proto(message.read_time)
-        if not service.profile.resumes:
+        if not service.profile.resumes or (since is not None and not can_resume(since, now)):
             since = None
         target = listened.target
         try:
@@ -248,6 +250,8 @@ class _ListenStream:
         for listened in tuple(self._targets.values()):
             update = listened.target.on_commit(commit)
             if update is None:
+                if any(change.path in listened.looked_up for change in commit.changes):
+                    self._ask_again(service, listened, now)
                 continue
             record = self._allowed_update(service, listened, update, now)
             if record is not None:
@@ -276,6 +280,14 @@ class _ListenStream:
         service.log.append(record)
         return record if allowed else None
 
+    def _ask_again(self, service: DatabaseService, listened: _Listened, now: Timestamp) -> None:
+        """Ask the rules, since they or what they look up have changed; put that on record."""
+        assert self._caller is not None
+        record = RequestRecord("Listen", self._caller, now.micros)
+        _describe(listened, record)
+        self._authorised(service, listened, listened.asked, now, record)
+        service.log.append(record)
+
     def _authorised(
         self,
         service: DatabaseService,
@@ -287,7 +299,7 @@ class _ListenStream:
         """Ask the rules; a target that they deny ends."""
         assert self._caller is not None
         try:
-            service.authorise_target(asked, self._caller, now, record)
+            listened.looked_up = service.authorise_target(asked, self._caller, now, record)
         except StatusError as error:
             record.code, record.message = error.code, error.message
             del self._targets[listened.target_id]
@@ -300,11 +312,7 @@ class _ListenStream:
         if service is None or caller is None or caller.is_admin or service.name.project != project:
             return
         for listened in tuple(self._targets.values()):
-            now = self._shell.clock.now(project)
-            record = RequestRecord("Listen", caller, now.micros)
-            _describe(listened, record)
-            self._authorised(service, listened, listened.asked, now, record)
-            service.log.append(record)
+            self._ask_again(service, listened, self._shell.clock.now(project))
 
     def _enqueue(self, item: _Item) -> None:
         if self.queue.qsize() >= _MAX_QUEUED:
