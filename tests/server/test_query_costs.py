@@ -3,9 +3,14 @@ socket: the worked cases, and more of them."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,8 +67,8 @@ def client(orders: Project) -> Any:
     return orders.client()
 
 
-def define(server: ServerUnderTest, row: dict[str, Any]) -> None:
-    """Give the server the indexes of a row."""
+def index_file(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the index file that a row is asked with."""
     overrides: list[dict[str, Any]] = [BLOB]
     for text in row.get("overrides", ()):
         matched = re.fullmatch(r"(\w+)\.(\w+) group asc", text)
@@ -78,9 +83,12 @@ def define(server: ServerUnderTest, row: dict[str, Any]) -> None:
     indexes = [
         index_to_json(index_from(WORKED["indexes"][name])) for name in row.get("indexes", ())
     ]
-    answer = server.http(
-        "PUT", "/harness/v1/indexes", json={"indexes": indexes, "fieldOverrides": overrides}
-    )
+    return {"indexes": indexes, "fieldOverrides": overrides}
+
+
+def define(server: ServerUnderTest, row: dict[str, Any]) -> None:
+    """Give the server the indexes of a row."""
+    answer = server.http("PUT", "/harness/v1/indexes", json=index_file(row))
     assert answer.status_code == 200, answer.text
 
 
@@ -204,6 +212,57 @@ def assert_entries(scanned: int, expected: Any) -> None:
 
 def test_there_are_enough_cases() -> None:
     assert len(FURTHER) >= 150
+    numbers = {int(match[0]) for row in WORKED["cases"] if (match := re.match(r"\d+", row["name"]))}
+    elsewhere = {*range(1, 4), *range(85, 105)} - {102}
+    assert numbers | elsewhere == set(range(1, 105))
+
+
+NODE = Path(__file__).parents[1] / "javascript" / "node"
+# Every fifth, and all the kinds that the client builds in its own way.
+SAMPLE = [
+    row
+    for place, row in enumerate(CASES.values())
+    if not is_bounded_count(row)
+    and row.get("results", 0) <= LARGE
+    and (place % 5 == 0 or {"near", "aggregate", "start_at", "start_after"} & row.keys())
+]
+
+
+def test_the_node_client_is_told_the_same(orders: Project) -> None:
+    if shutil.which("node") is None or not (NODE.parent / "node_modules").is_dir():
+        pytest.skip("the packages of tests/javascript are not installed: make test")
+    lines = [json.dumps({"row": row, "indexes": index_file(row)}) for row in SAMPLE]
+    run = subprocess.run(
+        ["node", str(NODE / "explain.mjs"), orders.id],
+        input="\n".join(lines) + "\n",
+        env={**os.environ, "FIRESTORE_EMULATOR_HOST": orders.server.host},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    answers = [json.loads(line) for line in run.stdout.splitlines()]
+    assert len(answers) == len(SAMPLE) >= 60
+    for row, answer in zip(SAMPLE, answers, strict=True):
+        compare(row, answer)
+
+
+def compare(row: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Hold what a JavaScript client was told to a row."""
+    codes = {"INVALID_ARGUMENT": 3, "FAILED_PRECONDITION": 9}
+    if "error" in row or "missing" in row:
+        assert answer["code"] == codes[row.get("error", "FAILED_PRECONDITION")], row["name"]
+        return
+    assert "code" not in answer, (row["name"], answer)
+    used = sorted(index["properties"] for index in answer["used"])
+    assert (used, answer["reads"]) == (sorted(row["used"]), row["reads"]), row["name"]
+    assert_entries(answer["entries"], row["entries"])
+    if "aggregate" in row:
+        assert answer["values"] == row["expect"], row["name"]
+    elif "results" in row:
+        assert answer["results"] == row["results"], row["name"]
+    if "first" in row:
+        assert answer["first"] == row["first"], row["name"]
 
 
 def test_figures_are_not_to_be_had_before_the_end(client: Any) -> None:
