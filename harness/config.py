@@ -5,7 +5,7 @@ and what is in the files that they name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +113,8 @@ class SignOffSettings:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one run of a scenario may cost at most; None: not limited.
+    """What one run of a scenario or of a function, or one request of a query may cost at most;
+    None: not limited.
 
     Attributes:
         reads: Billed document reads, those of rules among them.
@@ -126,6 +127,20 @@ class Budget:
     index_entries: int | None = None
     invocations: int | None = None
     growth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartBudgets:
+    """Budgets of what requests are made of, whatever scenario they belong to.
+
+    Attributes:
+        functions: Name of a function -> what one run of it may cost.
+        queries: A query as the meter prints it, or only its collection (`groups/*/expenses`) ->
+            what one request may cost.
+    """
+
+    functions: Mapping[str, Budget] = field(default_factory=dict)
+    queries: Mapping[str, Budget] = field(default_factory=dict)
 
 
 GROWTH = ("constant", "page", "result", "collection")
@@ -167,6 +182,7 @@ class Settings:
         project_id: The emulators' project.
         coverage_threshold: Percent of rules expressions, 0 to 100; None: not asked for.
         budgets: Name of a scenario -> what it may cost.
+        part_budgets: `budgets.functions` and `budgets.queries`.
         flutter_folder: `flutter:`; None: look for a pubspec.yaml.
         personas: Name -> who it is.
         rules: What the security rules are held to.
@@ -183,6 +199,7 @@ class Settings:
     project_id: str = DEFAULT_PROJECT_ID
     coverage_threshold: float | None = None
     budgets: Mapping[str, Budget] = field(default_factory=dict)
+    part_budgets: PartBudgets = field(default_factory=PartBudgets)
     flutter_folder: str | None = None
     personas: Mapping[str, Persona] = field(default_factory=dict)
     rules: RulesSettings = field(default_factory=RulesSettings)
@@ -241,10 +258,7 @@ def parse_settings(source: SourceText) -> Settings:
             entries["coverage_threshold"], "coverage_threshold"
         )
     if "budgets" in entries:
-        settings["budgets"] = {
-            name: _budget(reader, name, node)
-            for name, node in reader.mapping(entries["budgets"], "budgets").items()
-        }
+        settings["budgets"], settings["part_budgets"] = _budgets(reader, entries["budgets"])
     if "flutter" in entries:
         settings["flutter_folder"] = reader.path(entries["flutter"], "flutter")
     if "personas" in entries:
@@ -277,19 +291,41 @@ def _sign_off(reader: YamlReader, node: Any) -> SignOffSettings:
     )
 
 
-_BUDGET_COUNTS = ("reads", "writes", "deletes", "index_entries", "invocations")
+BUDGET_COUNTS = ("reads", "writes", "deletes", "index_entries", "invocations")
+"""What a scenario's budget can limit, besides its growth."""
+# A query writes nothing, and a run of a function is one invocation.
+_PART_COUNTS = {
+    "functions": ("reads", "writes", "deletes", "index_entries"),
+    "queries": ("reads", "index_entries"),
+}
 
 
-def _budget(reader: YamlReader, name: str, node: Any) -> Budget:
+def _budgets(reader: YamlReader, node: Any) -> tuple[dict[str, Budget], PartBudgets]:
+    """Read `{SCENARIO: BUDGET, functions: {NAME: BUDGET}, queries: {QUERY: BUDGET}}`."""
+    entries = reader.mapping(node, "budgets")
+    parts = {
+        part: {
+            name: _budget(reader, f"budgets.{part}.{name}", each, counts)
+            for name, each in reader.mapping(entries[part], f"budgets.{part}").items()
+        }
+        for part, counts in _PART_COUNTS.items()
+        if part in entries
+    }
+    scenarios = {
+        name: _budget(reader, f"budgets.{name}", each, BUDGET_COUNTS)
+        for name, each in entries.items()
+        if name not in _PART_COUNTS
+    }
+    return scenarios, PartBudgets(**parts)
+
+
+def _budget(reader: YamlReader, where: str, node: Any, countable: Sequence[str]) -> Budget:
     """Read `{reads, writes, ..., growth}`, or a number, which is one of reads."""
-    where = f"budgets.{name}"
     if not isinstance(node, yaml.MappingNode):
         return Budget(reads=reader.count(node, where))
-    entries = reader.mapping(node, where, allowed=(*_BUDGET_COUNTS, "growth"))
+    entries = reader.mapping(node, where, allowed=(*countable, "growth"))
     counts = {
-        key: reader.count(entries[key], f"{where}.{key}")
-        for key in _BUDGET_COUNTS
-        if key in entries
+        key: reader.count(entries[key], f"{where}.{key}") for key in countable if key in entries
     }
     growth = None
     if "growth" in entries:

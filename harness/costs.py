@@ -1,7 +1,7 @@
 """What the checks have measured of costs, in files below the project's `.harness/`.
 
 `costs/` holds the last run's figures, a file for each process, and is no part of a repository.
-`costs.json` is: it holds what the last `harness verify` measured, so that another branch can be
+`costs.json` is: `harness verify` writes what it measured there, so that another branch can be
 compared with it.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -36,7 +35,7 @@ class MeasuredCosts:
 
     Attributes:
         scenarios: By name.
-        growth: In order of names.
+        growth: In order of names; several of a name where several checks measured it.
     """
 
     scenarios: dict[str, ScenarioCost]
@@ -106,51 +105,67 @@ def read_costs(project_folder: Path) -> MeasuredCosts:
             raise HarnessError(
                 f"{path} cannot be read: {error}", fix="delete it, and run the checks again"
             ) from error
-    return MeasuredCosts(by_name(scenarios), tuple(sorted(growth, key=lambda each: each.name)))
+    return MeasuredCosts(
+        by_name(scenarios), tuple(sorted(growth, key=lambda each: (each.name, each.check)))
+    )
 
 
 def measured_costs(project_folder: Path) -> MeasuredCosts:
-    """Return what the last run measured, or else what is saved.
+    """Return what the last run measured, and what is saved of scenarios that it left out.
 
     Raises:
         HarnessError: There is neither, or it cannot be read.
     """
-    measured = read_costs(project_folder)
-    if measured.scenarios:
-        return measured
-    path = project_folder / SAVED
-    if not path.is_file():
+    measured = _over_saved(project_folder, read_costs(project_folder))
+    if not measured.scenarios and not measured.growth:
         raise HarnessError(
             "no check has measured a cost",
             fix='run actions within `with query_cost("name"):` in checks, and harness verify',
         )
-    return MeasuredCosts(parse_saved(read_text_file(path)))
+    return measured
 
 
-def save_costs(project_folder: Path) -> Path | None:
-    """Keep what the last run measured, for the repository; None where nothing was measured.
+def save_costs(project_folder: Path, *, whole: bool) -> None:
+    """Keep what the last run measured, for the repository; nothing where nothing was measured.
 
+    Args:
+        whole: Whether every check ran: what was saved before and not measured now goes.
     Raises:
         HarnessError: It cannot be read or written.
     """
     measured = read_costs(project_folder)
-    if not measured.scenarios:
-        return None
+    if measured.scenarios or measured.growth:
+        kept = measured if whole else _over_saved(project_folder, measured)
+        write_text_file(project_folder / SAVED, saved_text(kept))
+
+
+def _over_saved(project_folder: Path, measured: MeasuredCosts) -> MeasuredCosts:
     path = project_folder / SAVED
-    write_text_file(path, saved_text(measured.scenarios.values()))
-    return path
+    if not path.is_file():
+        return measured
+    saved = parse_saved(read_text_file(path))
+    return MeasuredCosts(
+        dict(sorted({**saved.scenarios, **measured.scenarios}.items())),
+        _once(*saved.growth, *measured.growth),
+    )
 
 
-def saved_text(costs: Iterable[ScenarioCost]) -> str:
+def _once(*growth: GrowthCost) -> tuple[GrowthCost, ...]:
+    """Return each name's last measurement, in order of names."""
+    return tuple({each.name: each for each in sorted(growth, key=lambda each: each.name)}.values())
+
+
+def saved_text(costs: MeasuredCosts) -> str:
     """Return the text of `costs.json`: the same for the same figures."""
     value = {
         "version": _VERSION,
-        "scenarios": [cost.settled().to_json() for cost in by_name(costs).values()],
+        "scenarios": [cost.settled().to_json() for cost in costs.scenarios.values()],
+        "growth": [each.settled().to_json() for each in _once(*costs.growth)],
     }
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def parse_saved(source: SourceText) -> dict[str, ScenarioCost]:
+def parse_saved(source: SourceText) -> MeasuredCosts:
     """Read `costs.json`.
 
     Raises:
@@ -160,7 +175,10 @@ def parse_saved(source: SourceText) -> dict[str, ScenarioCost]:
         value: Any = json.loads(source.text)
         if value["version"] != _VERSION:
             raise ValueError(f"version {value['version']}")
-        return by_name(ScenarioCost.from_json(each) for each in value["scenarios"])
+        return MeasuredCosts(
+            by_name(ScenarioCost.from_json(each) for each in value["scenarios"]),
+            tuple(map(GrowthCost.from_json, value["growth"])),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"not a file of measured costs: {error}",

@@ -1,11 +1,15 @@
-"""Two measurements of the same scenarios -> what has become dearer, and by which requests."""
+"""Two measurements of the same scenarios -> what has become dearer or grows faster, and by which
+requests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.billing.scenarios import ScenarioCost
+from harness.billing.growth import Growth
+from harness.billing.scenario_growth import BILLED
+from harness.billing.scenarios import GrowthCost, ScenarioCost
 
 COMPARED = ("reads", "writes", "deletes", "invocations", "index entries")
 
@@ -40,6 +44,27 @@ class FigureChange:
 
 
 @dataclass(frozen=True, slots=True)
+class GrowthChange:
+    """A figure that grows in another order than before.
+
+    Attributes:
+        figure: One of `BILLED`.
+        parts: The requests that make it grow now, a line each.
+    """
+
+    scenario: str
+    figure: str
+    before: Growth
+    after: Growth
+    parts: tuple[str, ...] = ()
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether it grows faster."""
+        return self.after.order > self.before.order
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """All that differs.
 
@@ -49,18 +74,23 @@ class Comparison:
     """
 
     changes: tuple[FigureChange, ...]
+    growth: tuple[GrowthChange, ...]
     added: tuple[str, ...]
     gone: tuple[str, ...]
 
     @property
-    def regressions(self) -> tuple[FigureChange, ...]:
-        """The changes that are not tolerated."""
-        return tuple(change for change in self.changes if change.is_regression)
+    def has_regressions(self) -> bool:
+        """Whether something is not tolerated."""
+        return any(change.is_regression for change in self.changes) or any(
+            change.is_regression for change in self.growth
+        )
 
 
 def compare(
     before: Mapping[str, ScenarioCost],
     after: Mapping[str, ScenarioCost],
+    growth_before: Iterable[GrowthCost] = (),
+    growth_after: Iterable[GrowthCost] = (),
     *,
     tolerance_percent: float = 0,
 ) -> Comparison:
@@ -76,6 +106,7 @@ def compare(
     ]
     return Comparison(
         tuple(changes),
+        tuple(_growth_changes(growth_before, growth_after)),
         tuple(sorted(after.keys() - before.keys())),
         tuple(sorted(before.keys() - after.keys())),
     )
@@ -95,6 +126,18 @@ def _changes(
                 new[figure] > old[figure] * (1 + tolerance_percent / 100),
                 _causes(before, after, figure),
             )
+
+
+def _growth_changes(
+    before: Iterable[GrowthCost], after: Iterable[GrowthCost]
+) -> Iterator[GrowthChange]:
+    known = {(each.name, figure): each.growth[figure] for each in before for figure in each.growth}
+    for each in after:
+        for figure in BILLED:
+            old, new = known.get((each.name, figure)), each.growth.get(figure)
+            if old is not None and new is not None and old.order != new.order:
+                parts = tuple(part for part in each.parts if f" {figure}: " in part)
+                yield GrowthChange(each.name, figure, old, new, parts)
 
 
 def _figures(cost: ScenarioCost) -> dict[str, float]:

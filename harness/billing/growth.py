@@ -12,7 +12,6 @@ from enum import IntEnum
 from itertools import pairwise
 from math import log
 
-_LINEAR_FROM = 0.6
 _QUADRATIC_FROM = 1.5
 _TIME_FROM = 0.35
 """Exponents of `figure ~ size ** exponent` from which growth counts as of that order. What grows
@@ -83,16 +82,24 @@ class Growth:
             return float(last * (size / last_size) ** self.exponent)
         return last + (last - before) / (last_size - before_size) * (size - last_size)
 
+    @property
+    def course(self) -> str:
+        """The figures one after another: `10 → 100 → 1,000`."""
+        return " → ".join(f"{figure:,.6g}" for figure in self.figures)
+
     def __str__(self) -> str:
         """Return `constant`, or the course: `with the collection: 10 → 100 → 1,000`."""
         if self.order is Order.CONSTANT:
             return f"constant: {self.figures[0]:,g}"
-        course = " → ".join(f"{figure:,g}" for figure in self.figures)
-        return f"{self.order.words}: {course}"
+        return f"{self.order.words}: {self.course}"
 
 
 def growth_of(
-    sizes: Sequence[int], figures: Sequence[float], results: Sequence[float] | None = None
+    sizes: Sequence[int],
+    figures: Sequence[float],
+    results: Sequence[float] | None = None,
+    *,
+    ahead: Sequence[float] | None = None,
 ) -> Growth:
     """Judge how an exact figure grew.
 
@@ -101,19 +108,24 @@ def growth_of(
         figures: Reads, writes, index entries or requests at each size.
         results: How many documents were returned at each size. A figure that grows no faster than
             these grows with the result.
+        ahead: What of each figure does not count: the one index entry beyond its limit by which a
+            query sees that there is more. A page that is just full has none yet.
     Raises:
         ValueError: Too few sizes, or not as many figures.
     """
     _check(sizes, figures)
-    first, last = figures[0], figures[-1]
-    exponent = _exponent(sizes, figures)
-    if last <= first or all(figure <= first for figure in figures[1:]):
+    judged = [
+        figure - more for figure, more in zip(figures, ahead or [0] * len(sizes), strict=True)
+    ]
+    first, before, last = judged[0], judged[-2], judged[-1]
+    exponent = _exponent(sizes, judged)
+    if last <= first or all(figure <= first for figure in judged[1:]):
         order = Order.CONSTANT
-    elif figures[-1] <= figures[-2]:
+    elif last <= before:
         order = Order.PAGE
     elif exponent >= _QUADRATIC_FROM:
         order = Order.QUADRATIC
-    elif results is not None and _follows(figures, results):
+    elif results is not None and _follows(judged, results):
         order = Order.RESULT
     else:
         order = Order.COLLECTION

@@ -84,12 +84,16 @@ class GrowthCost:
     Attributes:
         growth: By figure: `reads`, `writes`, `index entries`, `requests`, `time`.
         allowed: What the budget allows, of the billed figures.
+        parts: The shapes of requests that make it grow, a line each.
+        findings: What costs more than it must at the largest size, a line each.
     """
 
     name: str
     check: str
     growth: Mapping[str, Growth]
     allowed: str | None = None
+    parts: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -106,7 +110,14 @@ class GrowthCost:
                 }
                 for figure, growth in self.growth.items()
             },
+            "parts": list(self.parts),
+            "findings": list(self.findings),
         }
+
+    def settled(self) -> GrowthCost:
+        """Return what the same inputs give again: without times and lines."""
+        growth = {figure: each for figure, each in self.growth.items() if figure != "time"}
+        return replace(self, growth=growth, parts=(), findings=())
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> GrowthCost:
@@ -124,6 +135,8 @@ class GrowthCost:
                 for figure, part in value["figures"].items()
             },
             value.get("allowed"),
+            tuple(map(str, value.get("parts", ()))),
+            tuple(map(str, value.get("findings", ()))),
         )
 
 
@@ -139,6 +152,32 @@ def scenario_cost(
         tuple(by_shape(requests)),
         tuple(findings_of(requests)),
     )
+
+
+def metrics_of(cost: ScenarioCost) -> dict[str, int]:
+    """Return what of a cost goes into evidence: counts that the same inputs give again."""
+    operations = cost.operations
+    figures = {
+        "reads": operations.reads,
+        "writes": operations.writes,
+        "deletes": operations.deletes,
+        "invocations": operations.invocations,
+        "index entries": cost.index_entries,
+    }
+    return {
+        f"{cost.name}: {figure}": int(count)
+        for figure, count in figures.items()
+        if count or figure == "reads"
+    }
+
+
+def metrics_of_growth(cost: GrowthCost) -> dict[str, str]:
+    """Return what of a growth goes into evidence: never that of times."""
+    return {
+        f"{cost.name}: {figure} grow": growth.order.words
+        for figure, growth in cost.growth.items()
+        if figure not in ("time", "requests") and any(growth.figures)
+    }
 
 
 def by_name(costs: Iterable[ScenarioCost]) -> dict[str, ScenarioCost]:

@@ -20,28 +20,30 @@ class GitRevision:
     Args:
         folder: The project's.
         name: A revision as the user names it: `main`, `HEAD~3`, `origin/main`.
+        instead: What may be given in place of a revision.
     Raises:
         EnvironmentLacking: There is no git.
         HarnessError: The folder is in no repository, or there is no such revision.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, instead: str = "a rules file") -> None:
         if name.startswith("-"):
-            raise _no_revision(name, "a revision does not begin with -")
+            raise _no_revision(name, "a revision does not begin with -", instead)
         self.name = name
+        self._instead = instead
         self._folder = folder
         inside = self._git("rev-parse", "--show-prefix")
         if inside.returncode:
             raise HarnessError(
                 f"{folder} is in no git repository that can be read: {_said(inside)}",
-                fix="run this in a clone, or give a rules file instead of a revision",
+                fix=f"run this in a clone, or give {instead} instead of a revision",
             )
         self._prefix = inside.stdout.decode().strip("\n")
         found = self._git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
         )
         if found.returncode:
-            raise _no_revision(name, "there is no such revision here")
+            raise _no_revision(name, "there is no such revision here", instead)
         self.commit = found.stdout.decode().strip()
 
     def read(self, path: str) -> SourceText | None:
@@ -56,7 +58,7 @@ class GitRevision:
         if inside.startswith(("/", "../")):
             raise HarnessError(
                 f"{path} lies outside the repository, so git does not know what it was",
-                fix="name the old rules file instead of a revision",
+                fix=f"name {self._instead} instead of a revision",
             )
         at = f"{self.commit}:{inside}"
         kind = self._git("cat-file", "-t", at)
@@ -76,15 +78,15 @@ class GitRevision:
 
     def _git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return run_git(
-            self._folder, *arguments, otherwise="give a rules file instead of a revision"
+            self._folder, *arguments, otherwise=f"give {self._instead} instead of a revision"
         )
 
 
-def _no_revision(name: str, problem: str) -> HarnessError:
+def _no_revision(name: str, problem: str, instead: str) -> HarnessError:
     return HarnessError(
         f"{name}: {problem}, and no file",
         fix="name a branch, tag or commit (in CI fetch it first: git fetch origin main), "
-        "or a rules file",
+        f"or {instead}",
     )
 
 

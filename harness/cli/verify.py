@@ -18,6 +18,7 @@ from harness.cli.checks_run import run_checks
 from harness.cli.inputs import check_inputs
 from harness.cli.records import read_records, write_evidence, write_last_run
 from harness.cli.supports import audit_project
+from harness.costs import save_costs
 from harness.emulators.handover import Handover, reason_of
 from harness.emulators.owner import SuiteOwner
 from harness.emulators.suite import SuiteOptions, check_project_id
@@ -144,6 +145,7 @@ def command(
         audit=settled.audit,
     )
     write_last_run(project, report)
+    save_costs(project.folder, whole=request.selected is None)
     if json_file is not None:
         write_text_file(json_file, report_to_json(report))
     render.text(

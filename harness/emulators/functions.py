@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -121,12 +122,15 @@ class FunctionsEmulator:
         self._generation = 0
         # Of each function; asked for anew when a name is not among them.
         self._regions: dict[str, list[str]] = {}
-        self._calls = 0
+        # A list, since threads may call at the same time.
+        self._called: list[str] = []
 
     @property
-    def calls(self) -> int:
-        """How often a function was called through this object."""
-        return self._calls
+    def calls(self) -> Counter[str]:
+        """How often each function was called through this object, scheduled runs and published
+        messages included.
+        """
+        return Counter(self._called)
 
     def deployed(self, timeout_s: float = _LIST_S) -> list[DeployedFunction]:
         """List the functions that are loaded, in the order of the source.
@@ -194,7 +198,7 @@ class FunctionsEmulator:
             headers["Authorization"] = f"Bearer {token}"
         if app_check_token is not None:
             headers["X-Firebase-AppCheck"] = app_check_token
-        self._calls += 1
+        self._count(name)
         response = self._connection.request(
             "POST",
             self._path(name, region),
@@ -231,7 +235,7 @@ class FunctionsEmulator:
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        self._calls += 1
+        self._count(name)
         response = self._connection.request(
             method,
             self._path(name, region) + path,
@@ -338,6 +342,9 @@ class FunctionsEmulator:
             content_type = "application/json"
         self._trigger(function, {"Content-Type": content_type}, body, timeout_s)
 
+    def _count(self, name: str) -> None:
+        self._called.append(name.replace(".", "-"))
+
     def _trigger(
         self,
         function: DeployedFunction,
@@ -345,6 +352,7 @@ class FunctionsEmulator:
         body: Mapping[str, Any],
         timeout_s: float,
     ) -> None:
+        self._count(function.name)
         response = self._post_trigger(function, headers, body, timeout_s)
         if response.status_code in (204, 404):
             # Not there, or disabled: the functions may have been loaded anew since.
@@ -382,7 +390,6 @@ class FunctionsEmulator:
         timeout_s: float,
     ) -> requests.Response:
         key = f"{function.trigger_id}-{self._generation}"
-        self._calls += 1
         return self._connection.request(
             "POST",
             f"/functions/projects/{self.project_id}/triggers/{key}",

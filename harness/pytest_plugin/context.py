@@ -9,6 +9,7 @@ all workers.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -93,11 +94,13 @@ class CheckContext:
         return self._admin
 
     @property
-    def invocations(self) -> int:
-        """How many functions the check has called, or got an event of its project, so far."""
+    def invocations(self) -> Counter[str]:
+        """How often each function was called by the check, or given an event, so far. Those that
+        Storage and Auth events run are not among them: the official emulators deliver these.
+        """
         if self.functions is None or not self.is_suite_project:
-            return 0
-        return self.functions.calls + self.firestore.events_delivered()
+            return Counter()
+        return Counter(self.functions.calls) + self.firestore.event_runs()
 
     @contextmanager
     def without_events(self) -> Iterator[None]:

@@ -257,15 +257,21 @@ def query_cost(
     it.
 
     `query_cost("open a group")` names a scenario: its cost goes into the reports, and the check
-    fails when it is over the budget of that name in harness.yaml.
+    fails when it is over the budget of that name in harness.yaml. Budgets of functions and queries
+    hold in every block.
     """
+    from harness.billing.scenarios import metrics_of
     from harness.pytest_plugin.costs import keep_cost
     from harness.pytest_plugin.meter import metered
+    from harness.pytest_plugin.recorder import findings_of
 
     def keep(meter: CostMeter) -> None:
-        keep_cost(request.config, meter.scenario(request.node.nodeid))
+        measured = meter.scenario(request.node.nodeid)
+        keep_cost(request.config, measured)
+        for name, value in metrics_of(measured).items():
+            findings_of(request.node).add_metric(name, value)
 
-    return lambda name=None: metered(harness_check, name, harness_settings.budgets, keep)
+    return lambda name=None: metered(harness_check, name, harness_settings, keep)
 
 
 @pytest.fixture
@@ -277,8 +283,10 @@ def cost_growth(
     `cost_growth("open a group", seed, run)`: `seed(start, end)` adds the documents numbered so. The
     check fails when the budget of that name in harness.yaml allows less growth.
     """
+    from harness.billing.scenarios import metrics_of_growth
     from harness.pytest_plugin.costs import keep_cost
     from harness.pytest_plugin.growth import SIZES, hold_to, measure_growth
+    from harness.pytest_plugin.recorder import findings_of
 
     def measure(
         name: str,
@@ -295,8 +303,11 @@ def cost_growth(
         sizes = tuple(map(int, asked.split(","))) if asked else sizes
         growth = measure_growth(harness_check, name, seed, run, sizes)
         allowed = budget.growth if budget is not None else None
-        keep_cost(request.config, growth.to_cost(request.node.nodeid, allowed))
-        hold_to(budget, growth)
+        measured = growth.to_cost(request.node.nodeid, allowed)
+        keep_cost(request.config, measured)
+        for metric, value in metrics_of_growth(measured).items():
+            findings_of(request.node).add_metric(metric, value)
+        hold_to(harness_settings, growth)
         return growth
 
     return measure

@@ -10,14 +10,20 @@ from typing import Any
 
 import pytest
 
-from harness.billing.growth import ORDERS, Growth, Order, growth_of, growth_of_time
+from harness.billing.growth import Growth, Order, growth_of_time
+from harness.billing.scenario_growth import (
+    BILLED,
+    SizedRun,
+    figures_growth,
+    growing_parts,
+    grows_too_fast,
+)
 from harness.billing.scenarios import GrowthCost
-from harness.config import Budget
+from harness.config import Settings
 from harness.pytest_plugin.context import CheckContext
 from harness.pytest_plugin.meter import CostMeter, metered
 
 SIZES = (10, 100, 1_000)
-_BILLED = ("reads", "writes", "index entries")
 _NOTHING_TIMES = 5
 
 
@@ -55,27 +61,32 @@ class MeasuredGrowth:
             "time": self.time,
         }
 
-    def faster_than(self, allowed: str) -> list[str]:
-        """Return a line for each billed figure that grows faster than is allowed, each followed by
-        the requests of the largest size that it is made of.
+    @property
+    def runs(self) -> tuple[SizedRun, ...]:
+        """What was asked at each size."""
+        return tuple(
+            SizedRun(size, cost.uses, cost.runs)
+            for size, cost in zip(self.reads.sizes, self.costs, strict=True)
+        )
 
-        Args:
-            allowed: `constant`, `page`, `result` or `collection`.
+    def too_fast(self, settings: Settings) -> list[str]:
+        """Return a line for each billed figure that grows faster than the budgets of the scenario,
+        its functions and its queries allow, each followed by the requests that make it grow.
         """
-        lines = []
-        for name, growth in self.figures.items():
-            if name in _BILLED and growth.order > ORDERS[allowed]:
-                lines.append(
-                    f'"{self.name}": {name} grow {growth}; allowed: {ORDERS[allowed].words}'
-                )
-                largest = self.costs[-1]
-                figure = getattr(largest, name.replace(" ", "_"))
-                lines += [f"  {line}" for line in figure.breakdown]
-        return lines
+        budget = settings.budgets.get(self.name)
+        return grows_too_fast(self.name, budget, settings.part_budgets, self.runs)
 
     def to_cost(self, check: str, allowed: str | None) -> GrowthCost:
         """Return it as it is kept for reports."""
-        return GrowthCost(self.name, check, self.figures, allowed)
+        runs = self.runs
+        return GrowthCost(
+            self.name,
+            check,
+            self.figures,
+            allowed,
+            tuple(str(part) for figure in BILLED for part in growing_parts(runs, figure)),
+            tuple(map(str, self.costs[-1].findings())),
+        )
 
 
 def measure_growth(
@@ -98,35 +109,37 @@ def measure_growth(
         with context.without_events():
             seed(present, size)
         present = size
-        nothing = median(_time_of_nothing(context) for _ in range(_NOTHING_TIMES))
+        nothing = median(time_of_nothing(context) for _ in range(_NOTHING_TIMES))
         started = time.perf_counter()
         with metered(context) as cost:
             run()
         ratios.append((time.perf_counter() - started) / max(nothing, 1e-6))
         cost.name = name
         costs.append(cost)
-    returned = [cost.total.documents_returned for cost in costs]
+    figures = figures_growth(
+        [SizedRun(size, cost.uses, cost.runs) for size, cost in zip(sizes, costs, strict=True)]
+    )
     return MeasuredGrowth(
         name,
-        reads=growth_of(sizes, [cost.reads for cost in costs], returned),
-        writes=growth_of(sizes, [cost.writes for cost in costs]),
-        index_entries=growth_of(sizes, [cost.index_entries for cost in costs], returned),
-        requests=growth_of(sizes, [len(cost.requests) for cost in costs]),
+        reads=figures["reads"],
+        writes=figures["writes"],
+        index_entries=figures["index entries"],
+        requests=figures["requests"],
         time=growth_of_time(sizes, ratios),
         costs=tuple(costs),
     )
 
 
-def hold_to(budget: Budget | None, growth: MeasuredGrowth) -> None:
-    """Fail the check when something grows faster than its budget allows."""
+def hold_to(settings: Settings, growth: MeasuredGrowth) -> None:
+    """Fail the check when something grows faster than a budget allows."""
     __tracebackhide__ = True
-    if budget is not None and budget.growth is not None:
-        lines = growth.faster_than(budget.growth)
-        if lines:
-            pytest.fail("\n".join(lines), pytrace=False)
+    lines = growth.too_fast(settings)
+    if lines:
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
-def _time_of_nothing(context: CheckContext) -> float:
+def time_of_nothing(context: CheckContext) -> float:
+    """Return how many seconds a read of a missing document takes."""
     started = time.perf_counter()
     context.admin_client.document("harness-nothing/here").get()
     return time.perf_counter() - started

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from harness.billing.breakdown import breakdown
+from harness.billing.budgets import parts_over, scenario_over, with_uncounted
 from harness.billing.findings import Finding, findings_of
 from harness.billing.scenarios import ScenarioCost, scenario_cost
-from harness.billing.usage import RequestUse, by_shape
-from harness.config import Budget
+from harness.billing.usage import RequestUse
+from harness.config import Budget, PartBudgets, Settings
 from harness.pytest_plugin.context import CheckContext
 from harness.pytest_plugin.figures import Figure
-
-_SHOWN = 6
-_BILLED = ("reads", "writes", "deletes", "index_entries", "invocations")
 
 
 @dataclass(slots=True)
@@ -71,13 +70,13 @@ class CostMeter:
         self.name = name
         self._records: list[dict[str, Any]] | None = None
         self._uses: tuple[RequestUse, ...] = ()
-        self._invocations = 0
+        self._runs: dict[str, int] = {}
 
-    def close(self, records: list[dict[str, Any]], invocations: int = 0) -> None:
-        """Take the records of the block that has ended, and how many functions ran in it."""
+    def close(self, records: list[dict[str, Any]], runs: Mapping[str, int]) -> None:
+        """Take the records of the block that has ended, and how often each function ran in it."""
         self._records = records
         self._uses = tuple(map(RequestUse.from_json, records))
-        self._invocations = invocations
+        self._runs = with_uncounted(self._uses, runs)
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -151,8 +150,18 @@ class CostMeter:
     @property
     def invocations(self) -> Figure:
         """Functions that were called, or got an event."""
+        runs = sorted(self.runs.items(), key=lambda run: (-run[1], run[0]))
+        return Figure(self._invocations, [f"{times} × {name}" for name, times in runs])
+
+    @property
+    def runs(self) -> Mapping[str, int]:
+        """How often each function was called, or got an event."""
         _ = self.requests
-        return Figure(self._invocations)
+        return self._runs
+
+    @property
+    def _invocations(self) -> int:
+        return sum(self.runs.values())
 
     def by_query(self) -> list[QueryCost]:
         """Return the cost of each shape of request, the dearest in reads first."""
@@ -175,16 +184,19 @@ class CostMeter:
         """Return the cost as it is kept for reports."""
         return scenario_cost(self.name or "", check, self.uses, self._invocations)
 
-    def over(self, budget: Budget) -> list[str]:
-        """Return a line for each figure that is over its budget, each followed by its causes."""
-        lines = []
-        for key in _BILLED:
-            allowed, figure = getattr(budget, key), getattr(self, key)
-            if allowed is not None and figure > allowed:
-                words = key.replace("_", " ")
-                lines.append(f'"{self.name}" costs {figure} {words}; its budget is {allowed}')
-                lines += [f"  {line}" for line in figure.breakdown]
-        return lines
+    def over(self, budget: Budget | None, parts: PartBudgets) -> list[str]:
+        """Return a line for each figure that is over its budget, each followed by its causes.
+
+        Args:
+            budget: The scenario's own.
+            parts: Those of the functions and queries in it.
+        """
+        own = (
+            scenario_over(self.name or "", budget, self.uses, self._invocations)
+            if budget is not None
+            else []
+        )
+        return [*own, *parts_over(self.uses, self.runs, parts)]
 
     def _grouped(self, key: Callable[[RequestUse], str | None]) -> list[QueryCost]:
         costs: dict[str, QueryCost] = {}
@@ -196,45 +208,21 @@ class CostMeter:
 
     def _figure(self, words: str, of: Callable[[RequestUse], float]) -> Figure:
         uses = self.uses
-        return Figure(sum(map(of, uses)), _breakdown(uses, words, of))
-
-
-def _breakdown(
-    uses: Sequence[RequestUse], words: str, of: Callable[[RequestUse], float]
-) -> list[str]:
-    """Return what a figure is made of, the largest part first."""
-    groups: dict[str, list[RequestUse]] = {}
-    for use in uses:
-        if of(use):
-            groups.setdefault(use.label, []).append(use)
-    parts = sorted(
-        ((sum(map(of, group)), label, group) for label, group in groups.items()),
-        key=lambda part: (-part[0], part[1]),
-    )
-    lines = []
-    for figure, label, group in parts[:_SHOWN]:
-        (shape,) = by_shape(group)
-        times = f"{shape.requests} × " if shape.requests > 1 else ""
-        by = f" (function {', '.join(shape.functions)})" if shape.functions else ""
-        where = f"  at {', '.join(shape.at[:3])}" if shape.at else ""
-        lines.append(f"{figure:g} {words}: {times}{label}{by}{where}")
-    if len(parts) > _SHOWN:
-        rest = sum(figure for figure, _, _ in parts[_SHOWN:])
-        lines.append(f"{rest:g} {words}: {len(parts) - _SHOWN} other shapes of requests")
-    return lines
+        return Figure(sum(map(of, uses)), breakdown(uses, words, of))
 
 
 @contextmanager
 def metered(
     context: CheckContext,
     name: str | None = None,
-    budgets: Mapping[str, Budget] | None = None,
+    settings: Settings | None = None,
     keep: Callable[[CostMeter], None] = lambda meter: None,
 ) -> Iterator[CostMeter]:
     """Bill what is asked of the database within the block.
 
     Args:
         name: Of a scenario: its cost is kept for the reports, and held to its budget if it has one.
+        settings: With the budgets; None: nothing is held to any.
         keep: Takes the bill of a scenario.
     """
     __tracebackhide__ = True
@@ -251,7 +239,7 @@ def metered(
     meter.close(answer["requests"], context.invocations - invocations)
     if name is not None:
         keep(meter)
-        budget = (budgets or {}).get(name)
-        over = meter.over(budget) if budget is not None else []
+    if settings is not None:
+        over = meter.over(settings.budgets.get(name or ""), settings.part_budgets)
         if over:
             pytest.fail("\n".join(over), pytrace=False)

@@ -356,6 +356,7 @@ class AdminApi:
                     "disabled": counts.disabled,
                     "retried": counts.retried,
                     "alarms": counts.alarms,
+                    "runs": dict(counts.runs),
                 },
             }
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +62,8 @@ class DispatchCounts:
         retried: Further attempts.
         alarms: How often events came too fast.
         last_failure: Says what became of the last event that was given up.
+        runs: How often each function was given an event, further attempts included; by its region
+            and name.
     """
 
     dispatched: int = 0
@@ -71,6 +73,7 @@ class DispatchCounts:
     retried: int = 0
     alarms: int = 0
     last_failure: str | None = None
+    runs: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -304,6 +307,8 @@ class EventDispatcher:
         if status == _DISABLED:
             self.counts.disabled += 1
             return status, None
+        if status != _NO_SUCH_FUNCTION:
+            self.counts.runs[trigger.function] += 1
         if 200 <= status < 300:
             self.counts.delivered += 1
             return status, None
