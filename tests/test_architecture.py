@@ -21,6 +21,7 @@ LEVELS = {
     "rules": 1,
     "flutter": 1,
     "billing": 1,
+    "load": 1,
     "backend": 2,
     "reports": 2,
     "seeds": 2.2,  # data of databases as YAML

@@ -76,6 +76,16 @@ def findings_of(requests: Iterable[RequestUse]) -> list[Finding]:
     )
 
 
+def writes_by_document(requests: Iterable[RequestUse]) -> dict[str, int]:
+    """Return how often each document was written by requests that succeeded."""
+    return Counter(
+        document
+        for request in requests
+        if request.rpc in _WRITES and request.succeeded
+        for document in request.documents
+    )
+
+
 def _repeated(requests: Sequence[RequestUse]) -> Iterator[Finding]:
     """N+1: one read for each result of a query."""
     for shape in by_shape(
@@ -208,10 +218,7 @@ def _writes_without_change(requests: Sequence[RequestUse]) -> Iterator[Finding]:
 
 
 def _hot_documents(requests: Sequence[RequestUse]) -> Iterator[Finding]:
-    writes = Counter(
-        document for request in requests if request.rpc in _WRITES for document in request.documents
-    )
-    for document, times in writes.items():
+    for document, times in writes_by_document(requests).items():
         if times >= HOT_FROM:
             yield Finding(
                 "PERF-03",

@@ -108,6 +108,10 @@ class FirestoreAdmin:
             self._dispatched_before = counts.dispatched
             self._failed_before = counts.failed
 
+    def wait_for_events(self, timeout_s: float) -> None:
+        """Wait until every event was handled or the limit has come, where the emulator can tell."""
+        self._drain(timeout_s)
+
     def drain_events(
         self,
         timeout_s: float,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.emulators.hub import SuiteEndpoints
     from harness.emulators.storage import StorageEmulator
     from harness.flutter.contract import ClientContract
+    from harness.load.result import LoadResult
     from harness.pytest_plugin.access import AskOverTheWire, CheckedMatrix, DecidedProject
     from harness.pytest_plugin.clock import EmulatorClock
     from harness.pytest_plugin.context import CheckContext
@@ -71,6 +72,27 @@ class MeasureCostGrowth(Protocol):
         sizes: Sequence[int] = ...,
     ) -> MeasuredGrowth:
         """Return how the cost of `run` grows."""
+
+
+class MakeLoad(Protocol):
+    """How `steady_load` is called."""
+
+    def __call__(
+        self,
+        name: str,
+        work: Callable[[int], Any],
+        *,
+        noop: Callable[[], Any] | None = None,
+        per_second: float = ...,
+        seconds: float = ...,
+        callers: int = ...,
+        warm_up: int = ...,
+        timeout_s: float = ...,
+        cold: float | None = None,
+        p50: float | None = None,
+        p95: float | None = None,
+    ) -> LoadResult:
+        """Return the latencies of `work` under a steady load."""
 
 
 # The suite, and the check's place in it
@@ -311,6 +333,54 @@ def cost_growth(
         return growth
 
     return measure
+
+
+@pytest.fixture
+def steady_load(request: pytest.FixtureRequest, harness_check: CheckContext) -> MakeLoad:
+    """A function that makes calls at a steady rate and says how long they take, as multiples of a
+    call that does nothing: `steady_load("settle up", work, noop=nothing, p95=15)`.
+
+    The check fails when a call fails or is not answered, and when a ratio is surely over its limit.
+    """
+    from harness.load.schedule import Schedule
+    from harness.pytest_plugin.growth import time_of_nothing
+    from harness.pytest_plugin.load import run_load, table_of
+    from harness.pytest_plugin.recorder import findings_of
+
+    def load(
+        name: str,
+        work: Callable[[int], Any],
+        *,
+        noop: Callable[[], Any] | None = None,
+        per_second: float = 10,
+        seconds: float = 3,
+        callers: int = 16,
+        warm_up: int = 0,
+        timeout_s: float = 30,
+        cold: float | None = None,
+        p50: float | None = None,
+        p95: float | None = None,
+    ) -> LoadResult:
+        __tracebackhide__ = True
+        wanted = {"cold": cold, "p50": p50, "p95": p95}
+        limits = {key: limit for key, limit in wanted.items() if limit is not None}
+        result = run_load(
+            harness_check,
+            name,
+            work,
+            noop or (lambda: time_of_nothing(harness_check)),
+            Schedule(per_second, seconds),
+            callers=callers,
+            warm_up=warm_up,
+            timeout_s=timeout_s,
+        )
+        findings_of(request.node).tables.append(table_of(result, limits))
+        over = result.over(limits)
+        if over:
+            pytest.fail("\n".join(over), pytrace=False)
+        return result
+
+    return load
 
 
 @pytest.fixture
