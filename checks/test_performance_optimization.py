@@ -2,11 +2,12 @@
 
 import pytest
 from client_requests import run
-from conftest import LONG_AGO, expense
+from conftest import LONG_AGO, expense, new_expense
 
 pytestmark = pytest.mark.workflow("Quality Check/Performance optimization")
 
 SMALL, LARGE = 40, 400
+SIZES = (10, 40, 400)
 
 
 def add_expenses(admin, start, end):
@@ -58,7 +59,7 @@ def test_no_query_of_the_app_scans_what_it_does_not_return(
 
 
 def test_opening_a_group_grows_no_further_than_its_pages(
-    client_contract, firestore_as, firestore_admin, household, cost_growth, record_metric
+    client_contract, firestore_as, firestore_admin, household, cost_growth
 ):
     """However many expenses a group has, opening it reads full pages and no more."""
     screen = [
@@ -71,29 +72,52 @@ def test_opening_a_group_grows_no_further_than_its_pages(
         seed=lambda start, end: add_expenses(firestore_admin, start, end),
         run=lambda: [run(firestore_as("alice"), use) for use in screen],
     )
-    record_metric("reads_to_open_a_group_of_1000_expenses", growth.costs[-1].reads)
+    assert growth.order.words == "with the page size"
+
+
+def test_adding_an_expense_costs_the_same_in_an_old_group(
+    firestore_as, live_household, firestore_admin, drain_events, cost_growth
+):
+    """An expense costs as much in a group with 400 of them as in one with 10, triggers included."""
+    numbers = iter(range(10))
+
+    def add_one():
+        firestore_as("bob").document(f"groups/home/expenses/n{next(numbers)}").create(
+            new_expense("bob", {"alice": 100, "bob": 100})
+        )
+        drain_events()
+
+    cost_growth(
+        "add an expense",
+        seed=lambda start, end: add_expenses(firestore_admin, start, end),
+        run=add_one,
+        sizes=SIZES,
+    )
 
 
 def test_settling_up_costs_the_same_in_an_old_group(
-    call, live_household, firestore_admin, drain_events, without_events, query_cost
+    call, live_household, firestore_admin, drain_events, cost_growth
 ):
-    """settleUp reads as much with 400 expenses as with 3."""
-    reads = []
-    for request_id, start, end in (("r1", 0, 0), ("r2", 0, LARGE)):
-        with without_events():
-            add_expenses(firestore_admin, start, end)
-        with query_cost() as cost:
-            call(
-                "settleUp",
-                {
-                    "groupId": "home",
-                    "fromUid": "bob",
-                    "toUid": "alice",
-                    "amountCents": 1,
-                    "requestId": request_id,
-                },
-                as_="bob",
-            )
-            drain_events()
-        reads.append(cost.reads)
-    assert reads[0] == reads[1], f"{reads[0]} reads with 3 expenses, {reads[1]} with {LARGE}"
+    """A payment costs as much with 400 expenses as with 10, triggers included."""
+    numbers = iter(range(10))
+
+    def settle():
+        call(
+            "settleUp",
+            {
+                "groupId": "home",
+                "fromUid": "bob",
+                "toUid": "alice",
+                "amountCents": 1,
+                "requestId": f"r{next(numbers)}",
+            },
+            as_="bob",
+        )
+        drain_events()
+
+    cost_growth(
+        "settle up",
+        seed=lambda start, end: add_expenses(firestore_admin, start, end),
+        run=settle,
+        sizes=SIZES,
+    )

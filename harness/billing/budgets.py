@@ -6,6 +6,7 @@ and a query's for each single request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from harness.billing.breakdown import breakdown
@@ -19,6 +20,10 @@ FIGURES: Mapping[str, Callable[[RequestUse], float]] = {
     "index_entries": lambda use: use.index_entries,
 }
 """What a budget limits of requests, by its key; a request's part of it."""
+
+
+# Source: `query_shape` in backend/metering.py.
+_PAGING = re.compile(r" (?:start (?:at|after)|end (?:at|before)|offset \d+|limit \d+)(?= |$)")
 
 
 def scenario_over(
@@ -65,10 +70,24 @@ def with_uncounted(requests: Sequence[RequestUse], runs: Mapping[str, int]) -> d
 
 
 def budget_of_query(request: RequestUse, budgets: Mapping[str, Budget]) -> Budget | None:
-    """Return a query's budget: that of its shape, or else that of its collection."""
+    """Return a query's budget: that of its shape, or else of its shape without limit and cursors,
+    or else of its collection.
+    """
     if not request.is_query:
         return None
-    return budgets.get(request.shape) or budgets.get(request.collection)
+    names = (request.shape, _PAGING.sub("", request.shape), request.collection)
+    return next((budgets[name] for name in names if name in budgets), None)
+
+
+def without_budget(requests: Sequence[RequestUse], budgets: PartBudgets) -> list[str]:
+    """Return the functions and the queries that no budget holds for."""
+    functions = {use.function for use in requests if use.function is not None}
+    queries = {
+        _PAGING.sub("", use.shape)
+        for use in requests
+        if use.is_query and use.function is None and budget_of_query(use, budgets.queries) is None
+    }
+    return [*sorted(functions - budgets.functions.keys()), *sorted(queries)]
 
 
 def _functions_over(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.billing.breakdown import breakdown
-from harness.billing.budgets import parts_over, scenario_over, with_uncounted
+from harness.billing.budgets import parts_over, scenario_over, with_uncounted, without_budget
 from harness.billing.findings import Finding, findings_of
 from harness.billing.scenarios import ScenarioCost, scenario_cost
 from harness.billing.usage import RequestUse
@@ -64,10 +64,12 @@ class CostMeter:
 
     Args:
         name: Of the scenario, if it has one.
+        part_budgets: Those of functions and queries.
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, part_budgets: PartBudgets | None = None) -> None:
         self.name = name
+        self._part_budgets = part_budgets or PartBudgets()
         self._records: list[dict[str, Any]] | None = None
         self._uses: tuple[RequestUse, ...] = ()
         self._runs: dict[str, int] = {}
@@ -184,19 +186,25 @@ class CostMeter:
         """Return the cost as it is kept for reports."""
         return scenario_cost(self.name or "", check, self.uses, self._invocations)
 
-    def over(self, budget: Budget | None, parts: PartBudgets) -> list[str]:
-        """Return a line for each figure that is over its budget, each followed by its causes.
+    def without_budget(self) -> list[str]:
+        """Return the functions, and the queries of everybody else, that harness.yaml has no budget
+        for.
+        """
+        return without_budget(self.uses, self._part_budgets)
+
+    def over(self, budget: Budget | None) -> list[str]:
+        """Return a line for each figure that is over its budget, those of functions and queries
+        included, each followed by its causes.
 
         Args:
             budget: The scenario's own.
-            parts: Those of the functions and queries in it.
         """
         own = (
             scenario_over(self.name or "", budget, self.uses, self._invocations)
             if budget is not None
             else []
         )
-        return [*own, *parts_over(self.uses, self.runs, parts)]
+        return [*own, *parts_over(self.uses, self.runs, self._part_budgets)]
 
     def _grouped(self, key: Callable[[RequestUse], str | None]) -> list[QueryCost]:
         costs: dict[str, QueryCost] = {}
@@ -229,7 +237,7 @@ def metered(
     firestore = context.firestore
     mark = firestore.requests_since(None)["lastSequence"]
     invocations = context.invocations
-    meter = CostMeter(name)
+    meter = CostMeter(name, settings.part_budgets if settings is not None else None)
     yield meter
     answer = firestore.requests_since(mark)
     if answer["truncated"]:
@@ -240,6 +248,6 @@ def metered(
     if name is not None:
         keep(meter)
     if settings is not None:
-        over = meter.over(settings.budgets.get(name or ""), settings.part_budgets)
+        over = meter.over(settings.budgets.get(name) if name is not None else None)
         if over:
             pytest.fail("\n".join(over), pytrace=False)
