@@ -40,8 +40,16 @@ class Ratio:
 
     def __str__(self) -> str:
         """Return it with two digits: `8.3 times (7.1 to 9.9)`."""
-        above = "?" if self.high == inf else f"{self.high:.2g}"
-        return f"{self.value:.2g} times ({self.low:.2g} to {above})"
+        above = "?" if self.high == inf else two_digits(self.high)
+        return f"{two_digits(self.value)} times ({two_digits(self.low)} to {above})"
+
+
+def two_digits(number: float) -> str:
+    """Return a number that is not negative with two digits that say something: `8.3`, `1,300`."""
+    if number == inf:
+        return "∞"
+    rounded = float(f"{number:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
 
 
 def percentile(latencies: Sequence[float], percent: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from harness.load.latency import Ratio, percentile, ratio_of, ratio_of_one
+from harness.load.latency import Ratio, percentile, ratio_of, ratio_of_one, two_digits
 from harness.load.schedule import Schedule
 
 HOT_WRITES_PER_SECOND = 1.0
@@ -19,7 +19,8 @@ class LoadResult:
     """One load.
 
     Attributes:
-        cold_s: How long the first call took, made before the load.
+        cold_s: How long the first call took, for which a process had to start; None: it was not
+            asked for.
         latencies_s: Of each call, from the time it was due; infinity where none was answered in
             time.
         late_s: How long after it was due a call was made, at most: the callers were all busy.
@@ -30,7 +31,7 @@ class LoadResult:
 
     name: str
     schedule: Schedule
-    cold_s: float
+    cold_s: float | None
     latencies_s: tuple[float, ...]
     late_s: float
     nothing_s: tuple[float, ...]
@@ -39,7 +40,13 @@ class LoadResult:
 
     @property
     def cold(self) -> Ratio:
-        """The first call. It is one call: the interval is that of what it is compared with."""
+        """The first call. It is one call: the interval is that of what it is compared with.
+
+        Raises:
+            ValueError: There was no cold start.
+        """
+        if self.cold_s is None:
+            raise ValueError("a cold start is measured where it has a limit: cold=300")
         return ratio_of_one(self.cold_s, self.nothing_s)
 
     @property
@@ -105,4 +112,4 @@ class LoadResult:
 
 def milliseconds(seconds: float) -> str:
     """Return a time with two digits."""
-    return "none" if seconds == inf else f"{seconds * 1000:,.2g} ms"
+    return "none" if seconds == inf else f"{two_digits(seconds * 1000)} ms"

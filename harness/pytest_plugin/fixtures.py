@@ -341,6 +341,7 @@ def steady_load(request: pytest.FixtureRequest, harness_check: CheckContext) -> 
     call that does nothing: `steady_load("settle up", work, noop=nothing, p95=15)`.
 
     The check fails when a call fails or is not answered, and when a ratio is surely over its limit.
+    With a limit for `cold`, functions are loaded anew before the first call.
     """
     from harness.load.schedule import Schedule
     from harness.pytest_plugin.growth import time_of_nothing
@@ -372,6 +373,7 @@ def steady_load(request: pytest.FixtureRequest, harness_check: CheckContext) -> 
             Schedule(per_second, seconds),
             callers=callers,
             warm_up=warm_up,
+            cold_start=cold is not None,
             timeout_s=timeout_s,
         )
         findings_of(request.node).tables.append(table_of(result, limits))

@@ -42,6 +42,11 @@ def _untick_what_checks_tick(document: Path) -> None:
 @pytest.fixture
 def repository_copy(tmp_path: Path) -> Path:
     """The sample backend with its checks in a folder of its own."""
+    return copy_repository(tmp_path)
+
+
+def copy_repository(folder: Path) -> Path:
+    """Copy the sample backend and its checks to below a folder."""
     missing = [name for name in LINKED if not (REPOSITORY / name).exists()]
     if missing:
         pytest.skip(f"the sample backend is not set up: `make setup` makes {', '.join(missing)}")
@@ -49,7 +54,7 @@ def repository_copy(tmp_path: Path) -> Path:
     if any((REPOSITORY / name).stat().st_mtime > stamp for name in SET_UP_FROM):
         # `make` in the copy would install the copy into the virtual environment that is linked.
         pytest.fail("set-up is older than what it is made from: run `make setup`")
-    copy = tmp_path / "repository"
+    copy = folder / "repository"
     copy.mkdir()
     ignored = shutil.ignore_patterns("node_modules", "__pycache__")
     for name in COPIED:
