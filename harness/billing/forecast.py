@@ -10,7 +10,7 @@ Source: Firestore pricing, "Free tier" and "Pricing by location"; Cloud Run pric
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import ceil
@@ -21,7 +21,9 @@ from harness.billing.traffic import DAYS_A_MONTH, TrafficModel
 
 GIB = 1 << 30
 MONTHS_SHOWN = 12
-_DOUBLE, _HALF = 2.0, 0.5
+FACTORS = (0.8, 1.2, 2.0)
+"""What each assumption is multiplied with, to see how much depends on it."""
+_ACTIONS_VARIED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,14 @@ class ActionForecast:
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """What the month would cost if one assumption were another."""
+    """What the month would cost if one assumption were another.
+
+    Attributes:
+        totals: For each of `FACTORS`, the month's total with so many times the assumption.
+    """
 
     assumption: str
-    total: Decimal
+    totals: tuple[Decimal, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,9 @@ class Forecast:
         """US dollars a month for one active user."""
         users = Decimal(repr(self.traffic.users))
         return self.bill.total / users if users else Decimal(0)
+
+
+_Vary = Callable[[float], tuple[Mapping[str, Operations], TrafficModel]]
 
 
 def forecast(
@@ -213,30 +222,44 @@ def _sensitivity(
     traffic: TrafficModel,
     prices: PriceList,
 ) -> Iterable[Sensitivity]:
-    for words, changed in (
-        ("half as many users", replace(traffic, users=traffic.users * _HALF)),
-        ("twice as many users", replace(traffic, users=traffic.users * _DOUBLE)),
-        (
-            "twice as many sessions a day",
-            replace(traffic, sessions_a_day=traffic.sessions_a_day * _DOUBLE),
-        ),
-    ):
-        yield Sensitivity(words, monthly_bill(measured, changed, prices).total)
-    for action in actions[:1]:
-        often = {**traffic.actions_a_session}
-        often[action.name] *= _DOUBLE
-        changed = replace(traffic, actions_a_session=often)
-        yield Sensitivity(
-            f'"{action.name}" twice as often', monthly_bill(measured, changed, prices).total
-        )
-        dearer = {**measured, action.name: _with_reads(measured[action.name], _DOUBLE)}
-        yield Sensitivity(
-            f'"{action.name}" with twice the reads', monthly_bill(dearer, traffic, prices).total
-        )
+    """Vary one assumption after the other; those on which nothing depends are left out."""
+    now = monthly_bill(measured, traffic, prices).total
+    for words, vary in _assumptions(measured, actions, traffic):
+        totals = tuple(monthly_bill(*vary(factor), prices).total for factor in FACTORS)
+        if any(total != now for total in totals):
+            yield Sensitivity(words, totals)
 
 
-def _with_reads(use: Operations, times: float) -> Operations:
-    return replace(use, reads=use.reads * times)
+def _assumptions(
+    measured: Mapping[str, Operations], actions: Sequence[ActionForecast], traffic: TrafficModel
+) -> Iterator[tuple[str, _Vary]]:
+    def of_traffic(key: str) -> _Vary:
+        return lambda factor: (
+            measured,
+            replace(traffic, **{key: getattr(traffic, key) * factor}),
+        )
+
+    def often(name: str) -> _Vary:
+        times = traffic.actions_a_session
+        return lambda factor: (
+            measured,
+            replace(traffic, actions_a_session={**times, name: times[name] * factor}),
+        )
+
+    def dear(name: str) -> _Vary:
+        use = measured[name]
+        return lambda factor: (
+            {**measured, name: replace(use, reads=use.reads * factor)},
+            traffic,
+        )
+
+    yield "users", of_traffic("users")
+    yield "sessions a day", of_traffic("sessions_a_day")
+    for action in actions[:_ACTIONS_VARIED]:
+        yield f'how often "{action.name}"', often(action.name)
+        yield f'reads of "{action.name}"', dear(action.name)
+    yield "what is stored already", of_traffic("stored_gib")
+    yield "how long a function runs", of_traffic("function_ms")
 
 
 def _notes(traffic: TrafficModel, prices: PriceList) -> Iterable[str]:

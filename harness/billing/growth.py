@@ -15,8 +15,9 @@ from math import log
 _QUADRATIC_FROM = 1.5
 _TIME_FROM = 0.35
 """Exponents of `figure ~ size ** exponent` from which growth counts as of that order. What grows
-with the square root or the logarithm of the data lies below; a fixed part of the figure pulls the
-exponent down, most of all at the small sizes, so the last step decides."""
+with the square root or the logarithm of the data lies below."""
+_LOGARITHMIC, _STEEPEST = 1e-4, 8.0
+"""Between which exponents are looked for."""
 
 
 class Order(IntEnum):
@@ -62,7 +63,7 @@ class Growth:
     Attributes:
         sizes: How much data there was, ascending.
         figures: What was measured at each size.
-        exponent: Of the last step, in `figure ~ size ** exponent`; 0 where nothing grew.
+        exponent: Of `figure ~ size ** exponent` in the last steps; 0 where nothing grew.
     """
 
     order: Order
@@ -161,17 +162,27 @@ def _check(sizes: Sequence[int], figures: Sequence[float]) -> None:
 
 
 def _exponent(sizes: Sequence[int], figures: Sequence[float]) -> float:
-    """Return the exponent of the last step, the part of the figure left out that was there at the
-    smallest size.
+    """Return the exponent of `figure = fixed + factor * size ** exponent` through the last three
+    sizes; 0 where it grows no faster than the logarithm of the size.
     """
     if figures[-1] <= figures[-2]:
         return 0.0
-    base = min(figures)
-    step = log(sizes[-1] / sizes[-2])
-    grown, before = figures[-1] - base, figures[-2] - base
-    if before <= 0:
-        return log(figures[-1] / max(figures[-2], 1e-9)) / step
-    return log(grown / before) / step
+    first, before, last = sizes[-3:]
+    if figures[-2] <= figures[-3]:
+        # It grows from the last step on, such as the second read of a count of 2,000.
+        return log(figures[-1] / max(figures[-2], 1e-9)) / log(last / before)
+    wanted = (figures[-1] - figures[-2]) / (figures[-2] - figures[-3])
+
+    def ratio(exponent: float) -> float:
+        return float((last**exponent - before**exponent) / (before**exponent - first**exponent))
+
+    low, high = _LOGARITHMIC, _STEEPEST
+    if ratio(low) >= wanted:
+        return 0.0
+    while high - low > _LOGARITHMIC:  # the ratio ascends with the exponent
+        middle = (low + high) / 2
+        low, high = (middle, high) if ratio(middle) < wanted else (low, middle)
+    return (low + high) / 2
 
 
 def _follows(figures: Sequence[float], results: Sequence[float]) -> bool:

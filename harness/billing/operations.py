@@ -16,7 +16,7 @@ class Operations:
         reads: Document reads, those of rules and the batches of index entries among them.
         invocations: Of functions: calls and delivered events.
         egress_bytes: Serialized answers, without those that rules denied.
-        stored_bytes: What storage grew by, indexes included.
+        stored_bytes: What storage grew by, indexes included; less than 0 where it shrank.
     """
 
     reads: float = 0
@@ -47,8 +47,10 @@ class Operations:
         """
         known = {name: figure for name, figure in value.items() if name in FIGURES}
         if any(
-            isinstance(figure, bool) or not isinstance(figure, int | float) or figure < 0
-            for figure in known.values()
+            isinstance(figure, bool)
+            or not isinstance(figure, int | float)
+            or (figure < 0 and name != "stored_bytes")
+            for name, figure in known.items()
         ):
             raise ValueError("billed operations are numbers that are not negative")
         return cls(**known)

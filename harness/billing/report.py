@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.billing.findings import Finding
-from harness.billing.forecast import Forecast, monthly_bill
+from harness.billing.forecast import FACTORS, Forecast, monthly_bill
 from harness.billing.operations import FIGURES, Operations
 from harness.billing.prices import PriceList
 from harness.billing.scenarios import ScenarioCost
@@ -163,14 +163,23 @@ def _sections(report: CostReport) -> Iterator[tuple[str, str | Table]]:
             ),
         ],
     )
+    if len(forecast.actions) > 1:
+        yield (
+            "Where it goes, at list price",
+            bars([(action.name, action.a_month) for action in forecast.actions]),
+        )
     if traffic.growth_a_month or any(action.operations.stored_bytes for action in forecast.actions):
-        yield "The coming year", chart(forecast.months)
+        months = enumerate(forecast.months, start=1)
+        yield "The coming year", bars([(f"month {number}", total) for number, total in months])
     yield "What would save most", _savings_text(report.savings)
     yield (
         "If an assumption is wrong",
         [
-            ("", "USD a month"),
-            *((each.assumption, money(each.total)) for each in forecast.sensitivity),
+            (
+                "USD a month",
+                *(f"{factor - 1:+.0%}" if factor < 2 else "twice" for factor in FACTORS),
+            ),
+            *((each.assumption, *map(money, each.totals)) for each in forecast.sensitivity),
         ],
     )
     notes = [*forecast.notes, *_unmeasured(forecast)]
@@ -178,14 +187,18 @@ def _sections(report: CostReport) -> Iterator[tuple[str, str | Table]]:
         yield "Not in these figures, or not certain", "\n".join(notes)
 
 
-def chart(months: Sequence[Decimal]) -> str:
-    """Return the months' totals as bars."""
-    largest = max(months)
-    lines = []
-    for number, total in enumerate(months, start=1):
-        width = round(_BAR * total / largest) if largest else 0
-        lines.append(f"month {number:>2}  {'█' * width:<{_BAR}}  {money(total)}")
-    return "\n".join(lines)
+def bars(amounts: Sequence[tuple[str, Decimal]]) -> str:
+    """Return amounts as bars, a line each."""
+    largest = max(amount for _, amount in amounts)
+    widest = max(len(name) for name, _ in amounts)
+    return "\n".join(
+        f"{name:<{widest}}  {'█' * _width(amount, largest):<{_BAR}}  {money(amount)}"
+        for name, amount in amounts
+    )
+
+
+def _width(amount: Decimal, largest: Decimal) -> int:
+    return round(_BAR * amount / largest) if largest else 0
 
 
 def _savings_text(savings: Sequence[Saving]) -> str:
@@ -207,12 +220,12 @@ def _unmeasured(forecast: Forecast) -> Iterator[str]:
         yield f'"{name}" was measured, and the traffic model does not say how often it happens'
 
 
-def aligned(table: Table) -> list[str]:
-    """Return the lines of a table, the first column to the left, the others to the right."""
+def aligned(table: Table, *, left: int = 1) -> list[str]:
+    """Return the lines of a table, so many columns to the left, the others to the right."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
         "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
+            cell.ljust(width) if column < left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in table
@@ -262,7 +275,16 @@ def report_json(report: CostReport) -> dict[str, Any]:
             for action in forecast.actions
         ],
         "months": [_amount(total) for total in forecast.months],
-        "sensitivity": {each.assumption: _amount(each.total) for each in forecast.sensitivity},
+        "sensitivity": [
+            {
+                "assumption": each.assumption,
+                "totals": {
+                    f"{factor:g}": _amount(total)
+                    for factor, total in zip(FACTORS, each.totals, strict=True)
+                },
+            }
+            for each in forecast.sensitivity
+        ],
         "savings": [
             {
                 "scenario": saving.scenario,
@@ -280,4 +302,4 @@ def report_json(report: CostReport) -> dict[str, Any]:
 
 
 def _amount(amount: Decimal) -> str:
-    return f"{amount:f}"
+    return f"{amount.normalize():f}"

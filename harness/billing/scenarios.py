@@ -144,10 +144,12 @@ def scenario_cost(
     name: str, check: str, requests: Sequence[RequestUse], invocations: int
 ) -> ScenarioCost:
     """Return what requests, and functions that ran, make of a scenario."""
+    total = total_of(requests) + Operations(invocations=invocations)
     return ScenarioCost(
         name,
         check,
-        total_of(requests) + Operations(invocations=invocations),
+        # What deletes more than it writes cannot do so for months on end.
+        replace(total, stored_bytes=max(0, total.stored_bytes)),
         sum(request.index_entries for request in requests),
         tuple(by_shape(requests)),
         tuple(findings_of(requests)),

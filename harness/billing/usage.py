@@ -78,7 +78,7 @@ class RequestUse:
                 writes=billed["writes"],
                 deletes=billed["deletes"],
                 egress_bytes=billed.get("egressBytes", 0),
-                stored_bytes=max(0, record.get("storedBytes", 0)),
+                stored_bytes=record.get("storedBytes", 0),
             ),
             rules_reads=billed["rulesReads"],
             returned=billed["documentsReturned"],

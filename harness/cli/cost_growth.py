@@ -11,6 +11,7 @@ import click
 
 from harness.billing.growth import ORDERS
 from harness.billing.report import aligned
+from harness.billing.scenario_growth import BILLED
 from harness.billing.scenarios import GrowthCost
 from harness.cli import options, render
 from harness.costs import read_costs
@@ -20,7 +21,6 @@ from harness.project import find_project_folder, load_project
 EXIT_GROWS = 1
 _LIMIT_S = 1_800
 _SHOWN = ("reads", "writes", "index entries", "requests", "time")
-_BILLED = ("reads", "writes", "index entries")
 # pytest's own statuses. Source: pytest, "Exit codes".
 _PASSED, _FAILED, _NONE_COLLECTED = 0, 1, 5
 
@@ -53,7 +53,9 @@ def command(names: Sequence[str], project_dir: Path | None, sizes: str | None, l
 
 
 def growth_text(found: Sequence[GrowthCost]) -> str:
-    """Return a table of what was measured."""
+    """Return a table of what was measured, and below it the requests that make it grow and what
+    costs more than it must at the largest size.
+    """
     rows = [("", "figure", "grows", "allowed")]
     for each in found:
         for figure in _SHOWN:
@@ -61,18 +63,23 @@ def growth_text(found: Sequence[GrowthCost]) -> str:
             if growth is None or (figure != "time" and not any(growth.figures)):
                 continue
             words = growth.order.words if figure == "time" else str(growth)
-            allowed = ORDERS[each.allowed].words if each.allowed and figure in _BILLED else ""
+            allowed = ORDERS[each.allowed].words if each.allowed and figure in BILLED else ""
             over = "  ← too fast" if _grows_too_fast(each, figure) else ""
             rows.append((each.name, figure, words + over, allowed))
-    return "\n".join(aligned(rows))
+    lines = aligned(rows, left=len(rows[0]))
+    for each in found:
+        for title, notes in (("what grows", each.parts), ("findings", each.findings)):
+            if notes:
+                lines += ["", f"{each.name}: {title}", *(f"  {note}" for note in notes)]
+    return "\n".join(lines)
 
 
 def _is_over(each: GrowthCost) -> bool:
-    return any(_grows_too_fast(each, figure) for figure in _BILLED)
+    return any(_grows_too_fast(each, figure) for figure in BILLED)
 
 
 def _grows_too_fast(each: GrowthCost, figure: str) -> bool:
-    if each.allowed is None or figure not in _BILLED or figure not in each.growth:
+    if each.allowed is None or figure not in BILLED or figure not in each.growth:
         return False
     return each.growth[figure].order > ORDERS[each.allowed]
 

@@ -17,7 +17,7 @@ SIZES = (10, 100, 1_000)
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_course_has_its_order(case):
-    growth = growth_of(case["sizes"], case["figures"], case.get("results"))
+    growth = growth_of(case["sizes"], case["figures"], case.get("results"), ahead=case.get("ahead"))
     assert growth.order is Order[case["order"]]
 
 
@@ -39,6 +39,17 @@ def test_a_level_line_is_constant_however_high(figure):
 def test_a_square_grows_faster_than_the_collection(base, factor):
     growth = growth_of(SIZES, [base + factor * size**2 for size in SIZES])
     assert growth.order is Order.QUADRATIC
+
+
+@given(
+    st.lists(st.integers(1, 5_000), min_size=3, max_size=3, unique=True).map(sorted),
+    st.integers(0, 1_000),
+    st.floats(0.1, 50),
+    st.sampled_from([0.7, 1.0, 1.3, 2.0, 3.0]),
+)
+def test_the_exponent_is_found_whatever_the_sizes_and_the_fixed_part(sizes, base, factor, exponent):
+    figures = [base + factor * size**exponent for size in sizes]
+    assert growth_of(sizes, figures).exponent == pytest.approx(exponent, abs=0.02)
 
 
 @given(st.lists(st.integers(0, 5_000), min_size=3, max_size=3))
