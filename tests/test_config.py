@@ -11,6 +11,7 @@ from harness.config import (
     FirestoreDatabase,
     FirestoreSettings,
     FunctionsCodebase,
+    PartBudgets,
     Persona,
     RulesSettings,
     Settings,
@@ -136,7 +137,11 @@ workflow: [workflow/backend-workflow.md, ../docs/second.md]
 checks: tests/checks
 project_id: demo-shop
 coverage_threshold: 87.5
-budgets: {feed: 21, profile: {reads: 1, writes: 2, growth: page}}
+budgets:
+  feed: 21
+  profile: {reads: 1, writes: 2, growth: page}
+  functions: {settle: {reads: 3, writes: 2}}
+  queries: {posts: 20, "posts order by n": {reads: 5, index_entries: 6}}
 firestore: {profile: emulator, indexes: on}
 flutter: ../app
 personas:
@@ -152,6 +157,13 @@ rules: {coverage: 90, mutation_score: 85.5, lint: {off: [list-reads-documents]}}
         project_id="demo-shop",
         coverage_threshold=87.5,
         budgets={"feed": Budget(reads=21), "profile": Budget(reads=1, writes=2, growth="page")},
+        part_budgets=PartBudgets(
+            functions={"settle": Budget(reads=3, writes=2)},
+            queries={
+                "posts": Budget(reads=20),
+                "posts order by n": Budget(reads=5, index_entries=6),
+            },
+        ),
         firestore=FirestoreSettings("emulator", indexes=True),
         flutter_folder="../app",
         personas={
@@ -207,6 +219,9 @@ def test_one_workflow_document_needs_no_list():
         ("budgets: {a: {read: 1}}", 1, 15, 'did you mean "reads"'),
         ("budgets: {a: {growth: fast}}", 1, 23, '"fast" is no way to grow'),
         ("budgets: [1]", 1, 10, "budgets is not a mapping"),
+        ("budgets: {functions: 5}", 1, 22, "budgets.functions is not a mapping"),
+        ("budgets: {queries: {posts: {writes: 1}}}", 1, 29, "not a key of budgets.queries.posts"),
+        ("budgets: {functions: {f: {invocations: 1}}}", 1, 27, "not a key of budgets.functions.f"),
         ("personas: {a: {claims: 1}}", 1, 24, "claims is not a mapping"),
         ("personas: {a: {claims: {d: 2024-01-01}}}", 1, 28, "would be a timestamp"),
         ("personas: {a: {uid: null, claims: {b: 1}}}", 1, 35, "is signed out and has claims"),

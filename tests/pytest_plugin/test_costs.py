@@ -82,6 +82,33 @@ def test_what_a_scenario_costs_is_kept_whether_or_not_the_check_passes(
     assert found["open"].check == "test_cost.py::test_open"
 
 
+def test_a_query_over_its_budget_fails_in_any_block(pytester: pytest.Pytester) -> None:
+    project(
+        pytester,
+        """
+        def test_unnamed(things, query_cost):
+            with query_cost():
+                list(things.order_by("n").limit(4).stream())
+
+        def test_within(things, query_cost):
+            with query_cost() as cost:
+                list(things.order_by("n").limit(3).stream())
+                list(things.where("n", "==", 1).limit(3).stream())
+            assert cost.without_budget() == ["things where n == ?"]
+        """,
+    )
+    settings = 'budgets: {queries: {"things order by n": {reads: 3}}}'
+    (pytester.path / "harness.yaml").write_text(settings, encoding="utf-8")
+    result = pytester.runpytest_inprocess("-q", "-W", "ignore")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "the query things order by n limit 4 costs 4 reads; its budget is 3",
+            "*4 reads: RunQuery things order by n limit 4  at test_cost.py:3",
+        ]
+    )
+
+
 def test_a_failed_comparison_names_the_requests(pytester: pytest.Pytester) -> None:
     project(
         pytester,
