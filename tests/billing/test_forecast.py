@@ -33,9 +33,8 @@ ADD = Operations(reads=4, writes=3, invocations=2, stored_bytes=2_000, egress_by
 def test_a_month_by_hand():
     # A day: 60,000 × open = 1,500,000 reads; 10,000 × add = 40,000 reads, 30,000 writes, 20,000
     # invocations, 20 MB stored, 5 MB sent.
-    bill = {
-        line.what: line for line in monthly_bill({"open": OPEN, "add": ADD}, TRAFFIC, PRICES).lines
-    }
+    month = monthly_bill({"open": OPEN, "add": ADD}, TRAFFIC, PRICES)
+    bill = {line.what: line for line in month.lines}
     reads = bill["document reads"]
     assert reads.used == 1_540_000 * 30
     assert reads.billed == (1_540_000 - 50_000) * 30
@@ -48,6 +47,7 @@ def test_a_month_by_hand():
     assert bill["function invocations"].amount == 0
     assert bill["function vCPU seconds"].used == 180_000
     assert bill["function vCPU seconds"].amount == 0
+    assert month.total == Decimal("13.68")
 
 
 def test_what_is_free_a_day_cannot_be_saved_up():

@@ -373,10 +373,16 @@ def test_a_function_that_asks_for_retries_gets_a_failed_event_again(
 ) -> None:
     register_v2(wired, "written", "users/{uid}", key="europe-west1-again-0")
     before = drain(wired)
+    info = wired.server.http("GET", "/harness/v1/info").json()
+    ran = info["events"]["runs"].get("europe-west1-again", 0)
     functions.statuses.extend(answers)
     wired.client().document("users/ana").set({"n": 1})
     after = drain(wired)
     assert {name: after[name] - before[name] for name in counted} == counted
+    runs = wired.server.http("GET", "/harness/v1/info").json()["events"]["runs"]
+    # An attempt that finds no function, or triggers disabled, is no run.
+    tried = answers[: counted["retried"] + 1]
+    assert runs.get("europe-west1-again", 0) - ran == sum(each not in (404, 204) for each in tried)
     assert len(functions.events) == counted["retried"] + 1
     assert len({event.headers["ce-id"] for event in functions.events}) == 1
 
