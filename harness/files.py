@@ -100,6 +100,39 @@ def write_text_file(path: Path, text: str) -> None:
     _sync_folder(target.parent)
 
 
+def create_text_file(path: Path, text: str) -> bool:
+    """Make a file with its whole text in one step; returns False, and changes nothing, where there
+    is one already.
+
+    Raises:
+        HarnessError: The file cannot be written, or its folder is missing.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(
+            prefix=_temporary_prefix(path), suffix=_TEMPORARY_SUFFIX, dir=path.parent
+        )
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fchmod(descriptor, _mode_of_new_files())
+            os.fsync(descriptor)
+        # Unlike a rename, a link is refused where the name is taken.
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    _sync_folder(path.parent)
+    return True
+
+
 def update_text_file(
     path: Path, transform: Callable[[SourceText], str], *, lock_timeout_s: float = LOCK_TIMEOUT_S
 ) -> bool:
@@ -220,14 +253,18 @@ def _mode_to_keep(target: Path) -> int:
     try:
         status = target.stat()
     except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+        return _mode_of_new_files()
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder", str(target))
     if not os.access(target, os.W_OK) or not status.st_mode & 0o222:
         raise PermissionError(errno.EACCES, "the file is read-only", str(target))
     return stat.S_IMODE(status.st_mode)
+
+
+def _mode_of_new_files() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,12 +3,14 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from harness.errors import EnvironmentLacking, HarnessError
 from harness.files import (
+    create_text_file,
     lock_file,
     read_text_file,
     update_text_file,
@@ -179,6 +181,24 @@ def test_nothing_is_left_behind_when_the_text_cannot_be_written_to_its_end(tmp_p
     assert "a.md cannot be written: File too large" in done.stderr
     assert path.read_text() == "old"
     assert names(folder) == ["a.md"]
+
+
+def test_a_file_is_created_whole_or_left_as_it_is(tmp_path):
+    path = tmp_path / "new.md"
+    assert create_text_file(path, "first\n")
+    assert not create_text_file(path, "second\n")
+    assert path.read_text() == "first\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["new.md"]
+    with pytest.raises(HarnessError, match="no folder"):
+        create_text_file(tmp_path / "none" / "new.md", "")
+
+
+def test_of_many_that_create_one_file_one_does(tmp_path):
+    path = tmp_path / "new.md"
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: create_text_file(path, f"{n}\n" * 500), range(40)))
+    assert made.count(True) == 1
+    assert path.read_text() == f"{made.index(True)}\n" * 500
 
 
 def test_update_says_whether_the_file_changed(tmp_path):
