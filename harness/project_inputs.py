@@ -245,4 +245,5 @@ def _tree_digest(folder: Path) -> str:
 
 
 def _is_source(file_name: str) -> bool:
-    return not file_name.endswith(".log") and (file_name == ".env" or file_name[0] != ".")
+    is_hidden = file_name[0] == "." and file_name not in (".env", ".firebaserc")
+    return not is_hidden and not file_name.endswith(".log")

@@ -28,7 +28,9 @@ LEVELS = {
     "access": 2.3,  # the access matrix: the backend in process, without a shell
     "review": 2.6,  # of rulesets: neighbours, diff, mutants
     "yaml_settings": 0,
+    "readiness": 2.7,  # app, rules, indexes and documents held against each other
     "files": 3,
+    "git": 3,
     "project_rules": 3.6,
     "recordings": 3.7,
     "rules_coverage": 3.7,
@@ -37,6 +39,8 @@ LEVELS = {
     "access_table": 3.7,  # above `project`, whose files it reads
     "project": 3.5,  # above `files`, which it reads with; below the entrances
     "flutter_project": 3,
+    "project_secrets": 3.8,
+    "project_readiness": 3.9,  # above all whose files it reviews
     "project_inputs": 3.8,  # above `access_table`, whose files are inputs
     "server": 4,
     "emulators": 4,

@@ -4,8 +4,13 @@
 const { setGlobalOptions } = require("firebase-functions/v2");
 const { REGION } = require("./src/config");
 
-// Before the modules below are loaded: they take their region from here.
-setGlobalOptions({ region: REGION, maxInstances: 10 });
+// Before the modules below are loaded: they take these from here.
+setGlobalOptions({
+  region: REGION,
+  maxInstances: 10,
+  // The Emulator Suite has no App Check: no client could send it a token.
+  enforceAppCheck: process.env.FUNCTIONS_EMULATOR !== "true",
+});
 
 const { createInvite, acceptInvite } = require("./src/invites");
 const { onExpenseWritten } = require("./src/expenses");

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.cli.git import run_git
 from harness.errors import EnvironmentLacking
+from harness.git import run_git
 
 
 def checked_out_commit(folder: Path) -> str:

@@ -9,8 +9,8 @@ import posixpath
 import subprocess
 from pathlib import Path
 
-from harness.cli.git import run_git
 from harness.errors import HarnessError
+from harness.git import run_git
 from harness.source import SourceText
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.emulators.storage import StorageEmulator
     from harness.flutter.contract import ClientContract
     from harness.load.result import LoadResult
+    from harness.project_readiness import ProjectReadiness
     from harness.pytest_plugin.access import AskOverTheWire, CheckedMatrix, DecidedProject
     from harness.pytest_plugin.clock import EmulatorClock
     from harness.pytest_plugin.context import CheckContext
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from harness.pytest_plugin.functions_log import FunctionsLog
     from harness.pytest_plugin.growth import MeasuredGrowth
     from harness.pytest_plugin.meter import CostMeter
+    from harness.pytest_plugin.readiness import Settle
     from harness.pytest_plugin.schedules import ScheduledFunctions
     from harness.pytest_plugin.snapshots import FirestoreSnapshots, KeptSnapshots
     from harness.rules.coverage_report import CoverageSummary
@@ -662,6 +664,35 @@ def access_over_the_wire(
     from harness.pytest_plugin.access import ask_over_the_wire
 
     return ask_over_the_wire(harness_access, harness_suite_project, record_proof)
+
+
+# What the project's files say
+
+
+@pytest.fixture
+def readiness(pytestconfig: pytest.Config, harness_project: Path) -> ProjectReadiness:
+    """Reviews of the project's files, for `settle`: links, tasks against the phase file, emulators,
+    collections, documents, production (docs/readiness.md).
+    """
+    from harness.errors import HarnessError
+    from harness.pytest_plugin.readiness import readiness_of
+
+    chosen = pytestconfig.getoption("--harness-workflow")
+    try:
+        return readiness_of(harness_project, chosen[0] if chosen else None)
+    except HarnessError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def settle(request: pytest.FixtureRequest) -> Settle:
+    """A function that ends the check as a review has it: `settle(readiness.links)` records what was
+    seen, fails with what is wrong, or is not verified where nothing could be found out.
+    """
+    from harness.pytest_plugin.readiness import settled_by
+    from harness.pytest_plugin.recorder import findings_of
+
+    return settled_by(findings_of(request.node))
 
 
 # What all checks reached

@@ -46,6 +46,7 @@ _PARTS_OF_FIXTURES: Mapping[str, Collection[Part]] = {
     "storage_unauthenticated": {Part.STORAGE_RULES},
     "harness_access": {Part.ACCESS_MATRIX, Part.FIRESTORE_RULES, Part.STORAGE_RULES},
     "client_contract": {Part.APP},
+    "readiness": {Part.FIREBASE_JSON},
     # With these a check makes clients of its own.
     "suite": BACK_END,
     "project_id": BACK_END,
@@ -54,7 +55,7 @@ _PARTS_OF_FIXTURES: Mapping[str, Collection[Part]] = {
 }
 _READS_ALL_CHECKS = "rules_coverage"
 # Fixtures of ours that read files on behalf of the check.
-_WATCHED_OWN_FIXTURES = frozenset({"harness_settings", "workflow_document"})
+_WATCHED_OWN_FIXTURES = frozenset({"harness_settings", "workflow_document", "readiness"})
 
 _PROCESS_EVENTS = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork"}

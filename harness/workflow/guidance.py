@@ -71,6 +71,12 @@ def command_for(item: ChecklistItem, *, has_checks: bool) -> str:
 
 
 _CHECKS = """
+task-management/identify-current-backend-tasks-from-the-relevant-phase-file
+    a check that the linked phase file has backend tasks for this feature (docs/readiness.md)
+task-management/copy-task-details-to-primary-feature-section
+    a check that the section says what the phase file says (docs/readiness.md)
+task-management/break-down-into-component-features-if-needed
+    a check that each backend task of the phase file is in the list (docs/readiness.md)
 quality-check/feature-completeness
     checks that use each component feature against the emulators, one or more for each
 quality-check/error-handling
@@ -129,17 +135,13 @@ integration/connect-with-flutter-widgets
     checks that what the Flutter code reads and writes fits rules and indexes
 integration/document-api-endpoints-and-cloud-functions
     checks that every exported function is named in the documentation
+completion/verify-production-configuration
+    checks of what the repository says of production: rules, secrets, indexes (docs/readiness.md)
 """
 
 _PEOPLE = """
-task-management/identify-current-backend-tasks-from-the-relevant-phase-file
-    sign-off by a person, only the team knows which tasks are current
-task-management/copy-task-details-to-primary-feature-section
-    sign-off by a person who has compared the section with the phase file
-task-management/break-down-into-component-features-if-needed
-    sign-off by a person, how to break a feature down is a decision
 documentation-review/tech-stack-guidelines-tech-stack-tech-stack-rules
-    sign-off by a person who has read both documents
+    sign-off by a person who has read both documents; a check tells only that they are there
 documentation-review/cloud-functions-architecture
     sign-off by a person who has reviewed it
 documentation-review/data-models-and-schemas
@@ -168,8 +170,6 @@ completion/update-task-tracking
     sign-off by a person who has updated the tracker
 completion/document-learnings
     sign-off by a person who has written them down
-completion/verify-production-configuration
-    sign-off by a person with access to production; this harness never reaches it
 """
 
 

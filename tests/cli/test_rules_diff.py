@@ -313,7 +313,7 @@ def test_a_git_that_does_not_answer_is_not_waited_for(
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}:/usr/bin:/bin")
-    monkeypatch.setattr("harness.cli.git.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("harness.git.TIMEOUT_S", 0.2)
     ran = harness("rules", "diff", "HEAD")
     assert ran.status == 2
     assert "git rev-parse took longer than" in ran.err

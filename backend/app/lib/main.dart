@@ -1,3 +1,4 @@
+import 'package:firebase_app_check/firebase_app_check.dart';
 import 'package:firebase_core/firebase_core.dart';
 import 'package:flutter/material.dart';
 
@@ -10,7 +11,11 @@ const String emulatorHost = String.fromEnvironment('EMULATOR_HOST');
 Future<void> main() async {
   WidgetsFlutterBinding.ensureInitialized();
   await Firebase.initializeApp();
-  if (emulatorHost.isNotEmpty) await Backend.useEmulators(emulatorHost);
+  if (emulatorHost.isNotEmpty) {
+    await Backend.useEmulators(emulatorHost);
+  } else {
+    await FirebaseAppCheck.instance.activate();
+  }
   final backend = Backend();
   runApp(MaterialApp(
     title: 'Splitmates',

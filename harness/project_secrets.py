@@ -1,0 +1,129 @@
+"""Looks for secrets in a project's files, with the patterns of detect-secrets.
+
+Its detectors of tokens and private keys are used, and for `.env` files the one of keywords. Those
+that measure entropy are not: they take digests and sample data for secrets. Web API keys of
+Firebase are no secrets, and no detector takes them for some. Nothing is asked of the network: a
+candidate is not tried out.
+
+Files are those of the git repository, and what is about to be added to it; outside of git, all that
+are not in hidden folders or other people's. Lock files and what is no text are left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import EnvironmentLacking
+from harness.git import run_git
+from harness.project import files_below
+
+_MAX_BYTES = 2_000_000
+_LOCK_FILES = re.compile(
+    r"(?:^|[-.])lock(?:\.json|\.yaml|b|file)?$|^(?:Podfile|Gemfile|Cargo|pubspec|poetry|uv)\.lock$"
+    r"|^(?:package-lock|npm-shrinkwrap)\.json$|^(?:pnpm-lock\.yaml|go\.sum)$"
+)
+_ANYTHING = re.compile("")
+_ENV_FILE = re.compile(r"^\.env(?:\.|$)")
+
+_DETECTORS = (
+    "ArtifactoryDetector",
+    "AWSKeyDetector",
+    "AzureStorageKeyDetector",
+    "BasicAuthDetector",
+    "CloudantDetector",
+    "DiscordBotTokenDetector",
+    "GitHubTokenDetector",
+    "GitLabTokenDetector",
+    "IbmCloudIamDetector",
+    "IbmCosHmacDetector",
+    "MailchimpDetector",
+    "NpmDetector",
+    "OpenAIDetector",
+    "PrivateKeyDetector",
+    "PypiTokenDetector",
+    "SendGridDetector",
+    "SlackDetector",
+    "SoftlayerDetector",
+    "SquareOAuthDetector",
+    "StripeDetector",
+    "TelegramBotTokenDetector",
+    "TwilioKeyDetector",
+)
+_KEYWORDS = "KeywordDetector"
+_FILTERS = (
+    "detect_secrets.filters.allowlist.is_line_allowlisted",
+    "detect_secrets.filters.heuristic.is_indirect_reference",
+    "detect_secrets.filters.heuristic.is_likely_id_string",
+    "detect_secrets.filters.heuristic.is_not_alphanumeric_string",
+    "detect_secrets.filters.heuristic.is_prefixed_with_dollar_sign",
+    "detect_secrets.filters.heuristic.is_sequential_string",
+    "detect_secrets.filters.heuristic.is_templated_secret",
+)
+
+
+def find_secrets(folder: Path) -> tuple[list[tuple[str, int, str]], int]:
+    """Return the file, line and kind of each secret, and how many files were looked at.
+
+    Raises:
+        HarnessError: git takes too long.
+    """
+    paths = [path for path in _files(folder) if not _LOCK_FILES.search(path.name)]
+    texts = {path: text for path in paths if (text := _text(path)) is not None}
+    found = set(_scan(folder, texts, _DETECTORS))
+    env_files = {path: text for path, text in texts.items() if _ENV_FILE.match(path.name)}
+    found |= set(_scan(folder, env_files, (_KEYWORDS,)))
+    return sorted(found), len(texts)
+
+
+def _scan(
+    folder: Path, texts: Mapping[Path, str], detectors: Sequence[str]
+) -> Iterator[tuple[str, int, str]]:
+    # It brings all of its detectors along: only for those who look for secrets.
+    from detect_secrets.core.plugins.initialize import from_plugin_classname
+    from detect_secrets.core.scan import scan_file
+    from detect_secrets.settings import transient_settings
+
+    settings = {
+        "plugins_used": [{"name": name} for name in detectors],
+        "filters_used": [{"path": name} for name in _FILTERS],
+    }
+    with transient_settings(settings):
+        plugins: list[Any] = [from_plugin_classname(name) for name in detectors]
+        patterns = [
+            pattern for plugin in plugins for pattern in getattr(plugin, "denylist", (_ANYTHING,))
+        ]
+        for path, text in texts.items():
+            # It goes line by line with each detector, which takes seconds for a megabyte: it is
+            # asked only about files in which one of its own patterns occurs.
+            if any(pattern.search(text) for pattern in patterns):
+                name = path.relative_to(folder).as_posix()
+                for secret in scan_file(str(path)):
+                    yield name, secret.line_number, secret.type
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        listed = run_git(
+            folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "."
+        )
+    except EnvironmentLacking:
+        listed = None
+    if listed is None or listed.returncode != 0:
+        paths = {*files_below(folder)}
+        for parent in {folder, *(path.parent for path in paths)}:
+            paths |= {path for path in parent.glob(".*") if path.is_file()}
+        return sorted(paths)
+    names = listed.stdout.decode("utf-8", "surrogateescape").split("\0")
+    return [folder / name for name in sorted(names) if name]
+
+
+def _text(path: Path) -> str | None:
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_BYTES:
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return None if b"\0" in content else content.decode("utf-8", "replace")
