@@ -25,6 +25,7 @@ MAX_TEXT_BYTES = 8_000_000
 of them."""
 
 LOCK_TIMEOUT_S = 10.0
+_MAX_ATTEMPTS = 20
 
 _TEMPORARY_SUFFIX = ".harness-tmp"
 
@@ -140,20 +141,26 @@ def update_text_file(
     processes of this user.
 
     Returns whether the file changed. `transform` runs under the lock: it gets what is in the file
-    now.
+    now, and is called again if someone else has saved the file meanwhile.
 
     Raises:
         HarnessError: As `read_text_file` and `write_text_file`, or another process held the lock
             for too long.
     """
     with lock_file(path, timeout_s=lock_timeout_s):
-        source = read_text_file(path)
-        text = transform(source)
-        _remove_leftovers(path)
-        if text == source.text:
-            return False
-        write_text_file(path, text)
-        return True
+        for _ in range(_MAX_ATTEMPTS):
+            source = read_text_file(path)
+            text = transform(source)
+            _remove_leftovers(path)
+            if text == source.text:
+                return False
+            # An editor knows nothing of the lock: what it saved meanwhile is transformed instead.
+            if read_text_file(path).text == source.text:
+                write_text_file(path, text)
+                return True
+    raise HarnessError(
+        f"{path} changes faster than it can be updated", fix="close what writes it, and try again"
+    )
 
 
 def update_workflow(

@@ -211,6 +211,29 @@ def test_update_says_whether_the_file_changed(tmp_path):
     assert path.read_text() == "ab"
 
 
+def test_what_an_editor_saves_meanwhile_is_not_lost(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text("- [ ] a\n")
+    saved = iter(["- [ ] a\n- [ ] b\n", "- [ ] a\n- [ ] b\nnotes\n"])
+
+    def transform(document):
+        text = next(saved, None)
+        if text is not None:
+            path.write_text(text)  # as an editor does, which knows no lock
+        return set_ticks(document, {document.items[0].item_id: True})
+
+    assert update_workflow(path, transform)
+    assert path.read_text() == "- [x] a\n- [ ] b\nnotes\n"
+
+
+def test_a_file_that_never_rests_is_given_up(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text("")
+    with pytest.raises(HarnessError, match="changes faster"):
+        update_text_file(path, lambda source: path.write_text(source.text + "x") and "mine")
+    assert "mine" not in path.read_text()
+
+
 def test_a_transform_that_fails_changes_nothing_and_frees_the_lock(tmp_path):
     path = tmp_path / "a.md"
     path.write_text("a")
