@@ -130,7 +130,8 @@ _SIDE_LEAD = re.compile(
     r")(?!\()\s+"
 )
 _SIDE_TAIL = re.compile(r"\s*[\[(](?P<words>[^\[\]()]{1,40})[\])]\s*$")
-_ID_OF_SIDE = re.compile(r"(?:id: )?(BE|FE)[-_ ]?\d")
+_ID_OF_SIDE = re.compile(r"(?:id: |\*\*)?(BE|FE)[-_ ]?\d")
+_STRUCK = re.compile(r"~~.*~~")
 
 # Words by which teams say whose work it is. The first two decide wherever they stand in a heading;
 # the others only where nothing but fillers stands beside them.
@@ -244,6 +245,10 @@ class _Chooser:
             return Fate.TAKEN, "you took it"
         if not task.text:
             return Fate.LEFT_OUT, "nothing is written there"
+        if _STRUCK.fullmatch(task.text):
+            return Fate.LEFT_OUT, "struck through"
+        if task.children and _says_only_a_side(task.text):
+            return Fate.LEFT_OUT, "no task, it says whose work is nested in it"
         heading = _heading_with(section, _OUT_OF_SCOPE)
         if heading is not None:
             return Fate.LEFT_OUT, f'under "{heading.name}" (line {heading.line})'

@@ -30,9 +30,9 @@ _SIGNS = _DONE_SIGNS + _OPEN_SIGNS
 _SIGN = re.compile(rf"([{_SIGNS}])\ufe0f?\s*")
 _TRAILING_SIGNS = re.compile(rf"(?:\s*[{_SIGNS}]\ufe0f?)+\s*$")
 _LOOSE_BOX = re.compile(r"\[([ xX]?)\](?=\s|$)\s*")
-# A tag before the text, perhaps behind an id (`T021 [P] [US5] Make …`); one at its end.
+# A tag before the text, perhaps behind an id or a picture (`T021 [P] [US5] …`), or at its end.
 _TAG = re.compile(r"(?P<bold>\*\*|`)?\[(?P<tag>[^\[\]()]{1,40})\](?P=bold)?:?(?![(\[:])(?=\s|$)\s*")
-_LEADING_ID = re.compile(r"[A-Z]{1,4}-?\d[\d.]*:?\s+(?=\[)")
+_BEFORE_TAGS = re.compile(r"[^\w\s\[\]()*`\"'~#]*\s*(?:[A-Z]{1,4}-?\d[\d.]*:?\s+(?=\[))?")
 _TRAILING_TAG = re.compile(r"\s\*{0,2}[\[(]([^\[\]()]{1,40})[\])]\*{0,2}[.:]?$")
 _BETWEEN_TAGS = re.compile(r"[,/&+|]|\band\b")
 # A paragraph that is a task: `**Backend:** keep the date on the loan`.
@@ -46,11 +46,10 @@ _DELIMITER_ROW = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
 _RULE = re.compile(r" {0,3}([-*_])(?: *\1){2,} *$")
 
 _NUMBERING = re.compile(r"(?:\d+(?:\.\d+)*[.):]?|[A-Z]{1,4}-?\d+(?:\.\d+)*:?)\s+")
-_KIND_OF_SECTION = re.compile(
-    r"(?:feature|phase|epic|story|user story|milestone|module|component|section|step|part|task)"
-    r"(?:\s+\d+(?:\.\d+)*)?\s*[:.–—-]\s+",
-    re.IGNORECASE,
-)
+_KIND = r"(?:feature|phase|epic|story|user story|milestone|module|component|section|step|part|task)"
+_KIND_OF_SECTION = re.compile(rf"{_KIND}(?:\s+\d+(?:\.\d+)*)?\s*[:.–—-]\s+", re.IGNORECASE)
+_KIND_AND_NUMBER = re.compile(rf"{_KIND}\s+\d+(?:\.\d+)*", re.IGNORECASE)
+_IN_PARENTHESES = re.compile(r"\s*\([^()]*\)\s*$")
 _NOT_WORDS_BEFORE = re.compile(r"^[^\w\[(\"'`*]+")
 _NOT_WORDS_AFTER = re.compile(r"[^\w\])\"'`*!?.%+:]+$")
 _ALL_BOLD = re.compile(r"^(\*\*|__)([^*]+?)\1:?$")
@@ -117,6 +116,17 @@ class PhaseSection:
     def name(self) -> str:
         """The title without numbering and without `Feature:` and the like."""
         return plain_title(self.title)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """Yield what people call it: also without what is in parentheses, or by its number alone:
+        `Phase 2`."""
+        yield self.title
+        yield self.name
+        yield _IN_PARENTHESES.sub("", self.name)
+        numbered = _KIND_AND_NUMBER.match(_NOT_WORDS_BEFORE.sub("", self.title))
+        if numbered is not None:
+            yield numbered[0]
 
     def walk(self) -> Iterator[PhaseSection]:
         """Yield the section and all sections under it, in the file's order."""
@@ -270,7 +280,7 @@ def _tail_fits(section: PhaseSection, key: str) -> bool:
     names = [section, *section.headings_above()]
     ends = [""]
     for level in names:
-        titles = {address_key(level.title), address_key(level.name)}
+        titles = {address_key(title) for title in level.names}
         ends = [f"{title}/{end}" if end else title for title in titles for end in ends]
         if key in ends:
             return True
@@ -315,11 +325,15 @@ class _Reader:
         return self.whole
 
     def _is_meant(self, heading: Heading) -> bool:
-        """Return whether someone meant a heading: a paragraph of several lines above `---` is a
-        paragraph above a rule to whoever wrote it."""
+        """Return whether someone meant a heading. A text above `---` is one in Markdown, and mostly
+        a text above a rule to whoever wrote it, unless the rule is as long as a heading's line."""
         line = self.lines[heading.line - 1]
+        if line.lstrip("> ").startswith("#"):
+            return True
         following = self.lines[heading.line] if heading.line < len(self.lines) else ""
-        return line.lstrip("> ").startswith("#") or set(following.strip()) in ({"="}, {"-"})
+        under = following.strip()
+        is_underlined = set(under) == {"-"} and (len(under) > 3 or len(under) == len(line.strip()))
+        return is_underlined or set(under) == {"="}
 
     def _is_verbatim(self, line: str) -> bool:
         fence = _FENCE.match(line)
@@ -350,7 +364,8 @@ class _Reader:
         bullet = _BULLET.fullmatch(line)
         bold = _BOLD_LINE.fullmatch(line)
         if set(stripped) <= {"=", "-"} and isinstance(self.blocks.get(number - 1), Heading):
-            return  # what underlines a heading
+            self._end_paragraph()
+            return  # what underlines a heading, or a rule
         if _RULE.fullmatch(line):
             self._end_paragraph()
             self.open_items.clear()
@@ -475,7 +490,7 @@ def _task(text: str, line: int, is_done: bool | None) -> PhaseTask:
 
 def _tags(text: str) -> tuple[str, ...]:
     tags: list[str] = []
-    start = found.end() if (found := _LEADING_ID.match(text)) else 0
+    start = found.end() if (found := _BEFORE_TAGS.match(text)) else 0
     while (tag := _TAG.match(text, start)) is not None and tag.end() < len(text):
         tags += _parts(tag["tag"])
         start = tag.end()
