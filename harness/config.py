@@ -178,7 +178,9 @@ class Settings:
 
     Attributes:
         workflow_documents: `workflow:`, paths from the project's folder; empty: look for them.
-        checks_folder: `checks:`.
+        checks_folder: `checks:`, or `checks_folder:` where `checks:` maps.
+        check_items: `checks:` as a mapping: pattern of checks -> addresses of the items that they
+            verify.
         project_id: The emulators' project.
         coverage_threshold: Percent of rules expressions, 0 to 100; None: not asked for.
         budgets: Name of a scenario -> what it may cost.
@@ -196,6 +198,7 @@ class Settings:
 
     workflow_documents: tuple[str, ...] = ()
     checks_folder: str = "checks"
+    check_items: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     project_id: str = DEFAULT_PROJECT_ID
     coverage_threshold: float | None = None
     budgets: Mapping[str, Budget] = field(default_factory=dict)
@@ -218,6 +221,7 @@ class Settings:
 _SETTINGS_KEYS = (
     "workflow",
     "checks",
+    "checks_folder",
     "project_id",
     "coverage_threshold",
     "budgets",
@@ -249,8 +253,7 @@ def parse_settings(source: SourceText) -> Settings:
     settings: dict[str, Any] = {}
     if "workflow" in entries:
         settings["workflow_documents"] = reader.paths(entries["workflow"], "workflow")
-    if "checks" in entries:
-        settings["checks_folder"] = reader.path(entries["checks"], "checks")
+    settings |= _checks(reader, entries)
     if "project_id" in entries:
         settings["project_id"] = reader.project_id(entries["project_id"])
     if "coverage_threshold" in entries:
@@ -280,6 +283,36 @@ def parse_settings(source: SourceText) -> Settings:
     if "sign_off" in entries:
         settings["sign_off"] = _sign_off(reader, entries["sign_off"])
     return Settings(**settings)
+
+
+def _checks(reader: YamlReader, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Read `checks: FOLDER`, or `checks: {PATTERN: ITEM, ...}` with `checks_folder: FOLDER`."""
+    found: dict[str, Any] = {}
+    if "checks_folder" in entries:
+        found["checks_folder"] = reader.path(entries["checks_folder"], "checks_folder")
+    if "checks" not in entries:
+        return found
+    node = entries["checks"]
+    if isinstance(node, yaml.MappingNode):
+        found["check_items"] = {
+            pattern: _one_or_more(reader, value, f"checks.{pattern}")
+            for pattern, value in reader.mapping(node, "checks").items()
+        }
+    elif found:
+        raise reader.error(
+            node,
+            "checks and checks_folder both name a folder",
+            "keep one of them, or let checks map: {PATTERN: ITEM}",
+        )
+    else:
+        found["checks_folder"] = reader.path(node, "checks")
+    return found
+
+
+def _one_or_more(reader: YamlReader, node: Any, name: str) -> tuple[str, ...]:
+    if isinstance(node, yaml.SequenceNode):
+        return reader.strings(node, name)
+    return (reader.string(node, name),)
 
 
 def _sign_off(reader: YamlReader, node: Any) -> SignOffSettings:

@@ -20,6 +20,7 @@ from harness.config import (
 )
 from harness.errors import ConfigError, WorkflowError
 from harness.files import read_text_file
+from harness.source import SourceText
 from harness.workflow.document import WorkflowDocument, parse_workflow
 
 FIREBASE_JSON = "firebase.json"
@@ -54,10 +55,15 @@ class Project:
 
     def relative(self, path: Path) -> str:
         """Return a path as a person in the project's folder would type it."""
-        try:
-            return path.resolve().relative_to(self.folder.resolve()).as_posix()
-        except ValueError:
-            return str(path)
+        return relative_name(self.folder, path)
+
+
+def relative_name(folder: Path, path: Path) -> str:
+    """Return a path as a person in a project's folder would type it."""
+    try:
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return str(path)
 
 
 def find_project_folder(start: Path) -> Path:
@@ -150,6 +156,11 @@ def one_workflow_path(folder: Path, settings: Settings, chosen: str | Path | Non
 def load_workflow(path: Path) -> WorkflowDocument:
     """Read and parse a workflow document."""
     return parse_workflow(read_text_file(path))
+
+
+def named_workflow(folder: Path, path: Path) -> WorkflowDocument:
+    """Read and parse a workflow document under its name in a project, which messages show."""
+    return parse_workflow(SourceText(relative_name(folder, path), read_text_file(path).text))
 
 
 def load_template() -> WorkflowDocument:

@@ -32,7 +32,14 @@ _WORDS = {
 @options.workflow
 @click.option("--strict", is_flag=True, help="Fail for remarks too: order, changes, strays.")
 @click.option("--fix", is_flag=True, help="Tick and untick, so that each box is as it should be.")
-def command(project_dir: Path | None, workflow: Path | None, strict: bool, fix: bool) -> int:
+@click.option(
+    "--lost",
+    is_flag=True,
+    help="Fail only for ticks whose checks do not support them any more, as found before --fix.",
+)
+def command(
+    project_dir: Path | None, workflow: Path | None, strict: bool, fix: bool, lost: bool
+) -> int:
     """Compare each box with its evidence. Nothing is run: no checks, no emulators, no network.
 
     Exit status: 0 all boxes are as they should be, or were brought there; 1 some are not (with
@@ -42,7 +49,8 @@ def command(project_dir: Path | None, workflow: Path | None, strict: bool, fix: 
     for document in all_documents(project_dir, workflow):
         audit = _fixed(document) if fix else _audited(document, document.load())
         render.text(_text(audit, is_fixed=fix))
-        is_wrong = (audit.wrong_boxes and not fix) or (strict and audit.remarks)
+        wrong = audit.lost_ticks if lost else () if fix else audit.wrong_boxes
+        is_wrong = wrong or (strict and audit.remarks)
         status = 1 if is_wrong else status
     return status
 

@@ -37,6 +37,7 @@ class _Followed:
     finished: int = 0
     running: dict[str, float] = field(default_factory=dict)
     unknown_items: list[str] = field(default_factory=list)
+    shard: frozenset[str] | None = None
 
     def take(self, event: dict[str, Any], progress: Progress) -> None:
         match event["event"]:
@@ -45,6 +46,8 @@ class _Followed:
                 progress.phase(f"{self.checks} checks collected")
             case "unknown_item":
                 self.unknown_items.append(event["message"])
+            case "shard":
+                self.shard = frozenset(event["items"])
             case "started":
                 self.running[event["nodeid"]] = time.monotonic()
             case "finished":
@@ -65,19 +68,35 @@ class _Followed:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ChecksRun:
+    """What checks found.
+
+    Attributes:
+        results: Of each check and item; items by their references, see `workflow/documents.py`.
+        shard: The items that were this machine's to verify; None: all.
+    """
+
+    results: tuple[CheckResult, ...]
+    shard: frozenset[str] | None
+
+
 def run_checks(
     project: Project,
     *,
-    workflow: Path,
+    workflows: Sequence[Path],
     items: Sequence[str],
+    shard: tuple[int, int] | None,
     handover: Path,
     progress: Progress,
     suite_phase: Callable[[], str],
-) -> list[CheckResult]:
+) -> ChecksRun:
     """Run the checks in the project's folder and return what they found.
 
     Args:
+        workflows: The documents whose items they name.
         items: Run only the checks of these; empty: all.
+        shard: Run only this part, I of N; None: all.
         handover: The folder through which the suite is handed over.
         suite_phase: Says what the suite is doing, while it is starting.
     Raises:
@@ -89,7 +108,7 @@ def run_checks(
     log = project.record_folder / _LOG_NAME
     log.unlink(missing_ok=True)  # the guardian appends
     process = GuardedProcess(
-        _pytest_command(project, workflow, items, records),
+        _pytest_command(project, workflows, items, shard, records),
         folder=make_private_folder(),
         cwd=project.folder,
         env={**without_credentials(os.environ), HANDOVER_VARIABLE: str(handover)},
@@ -106,7 +125,8 @@ def run_checks(
             if followed.unknown_items:
                 raise HarnessErrors([_unknown_item(text) for text in followed.unknown_items])
             progress.now(" · ".join(words for words in (suite_phase(), followed.now()) if words))
-        return _results(records / "checks.jsonl", process.exit_status, log)
+        results = _results(records / "checks.jsonl", process.exit_status, log)
+        return ChecksRun(tuple(results), followed.shard)
     finally:
         process.stop()
         process.close()
@@ -114,7 +134,11 @@ def run_checks(
 
 
 def _pytest_command(
-    project: Project, workflow: Path, items: Sequence[str], records: Path
+    project: Project,
+    workflows: Sequence[Path],
+    items: Sequence[str],
+    shard: tuple[int, int] | None,
+    records: Path,
 ) -> list[str]:
     return [
         # -P: as the `pytest` command, which does not put the working directory on the path.
@@ -125,9 +149,10 @@ def _pytest_command(
         # Values behind "=": pytest looks for its settings beside everything that could be a path.
         f"--rootdir={project.folder}",
         f"--harness-project={project.folder}",
-        f"--harness-workflow={workflow}",
+        *(f"--harness-workflow={workflow}" for workflow in workflows),
         f"--harness-evidence={records}",
         *(f"--harness-item={item}" for item in items),
+        *([] if shard is None else [f"--harness-shard={shard[0]}/{shard[1]}"]),
         # One file that does not import leaves its own items open, not all.
         *("--continue-on-collection-errors", "--color=no"),
     ]

@@ -12,11 +12,11 @@ from harness.project import (
     find_project_folder,
     load_project,
     load_workflow,
-    one_workflow_path,
     workflow_paths,
 )
 from harness.source import SourceText
-from harness.workflow.document import WorkflowDocument, parse_workflow
+from harness.workflow.document import ChecklistItem, WorkflowDocument, parse_workflow
+from harness.workflow.documents import WorkflowDocuments
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,17 @@ class ProjectDocument:
         return parse_workflow(SourceText(self.name, document.text))
 
 
-def one_document(project_dir: Path | None, workflow: Path | None) -> ProjectDocument:
-    """Return the one document that is meant.
+def find_item(
+    project_dir: Path | None, workflow: Path | None, address: str
+) -> tuple[ProjectDocument, ChecklistItem]:
+    """Return the one item that an address names in the project's documents, and its document.
 
     Raises:
-        HarnessError: There is no project, no document, or several and none was chosen.
+        HarnessError: There is no project, no document, or not exactly one such item.
     """
-    project = _project(project_dir)
-    path = one_workflow_path(project.folder, project.settings, workflow)
-    return ProjectDocument(project, path, project.relative(path))
+    documents = list(all_documents(project_dir, workflow))
+    found = WorkflowDocuments([document.load() for document in documents]).find_one(address)
+    return next(each for each in documents if each.name == found.name), found.item
 
 
 def all_documents(project_dir: Path | None, workflow: Path | None) -> Iterator[ProjectDocument]:
@@ -58,16 +60,25 @@ def all_documents(project_dir: Path | None, workflow: Path | None) -> Iterator[P
     Raises:
         HarnessError: There is no project, or no document.
     """
-    project = _project(project_dir)
+    yield from documents_of(_project(project_dir), workflow)
+
+
+def documents_of(project: Project, workflow: Path | None) -> tuple[ProjectDocument, ...]:
+    """Return the document that was chosen, or all of a project.
+
+    Raises:
+        WorkflowError: There is none.
+    """
     chosen = [workflow] if workflow is not None else []
     paths = workflow_paths(project.folder, project.settings, chosen)
     if not paths:
         raise WorkflowError(
-            f"no workflow document in {project.folder}",
-            fix="name it with --workflow FILE, or under `workflow:` in harness.yaml",
+            f"no workflow document in {project.folder}"
+            " (looked for workflow/*.md and backend-workflow*.md)",
+            fix="name it with --workflow FILE, or under `workflow:` in harness.yaml; "
+            "harness init writes one from the template",
         )
-    for path in paths:
-        yield ProjectDocument(project, path, project.relative(path))
+    return tuple(ProjectDocument(project, path, project.relative(path)) for path in paths)
 
 
 def _project(project_dir: Path | None) -> Project:

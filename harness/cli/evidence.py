@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options, render
-from harness.cli.documents import one_document
+from harness.cli.documents import find_item
 from harness.cli.git_revision import GitRevision
 from harness.cli.records import EVIDENCE_FOLDER
 from harness.cli.supports import audit_project
@@ -47,9 +47,8 @@ def show(address: str, project_dir: Path | None, workflow: Path | None) -> int:
 
     Exit status: 0 it is supported; 1 it is not.
     """
-    document = one_document(project_dir, workflow)
+    document, item = find_item(project_dir, workflow, address)
     read = document.load()
-    item = read.find(address)
     inputs = ProjectInputs(document.project)
     found = audit_project(document.project, read, document.name, inputs).states[item.item_id]
     lines = [

@@ -17,6 +17,17 @@ def checked_out_commit(folder: Path) -> str:
     return found.stdout.decode().strip() if found.returncode == 0 else ""
 
 
+def path_in_repository(folder: Path) -> str:
+    """Return a folder's path from the repository's, with slashes; empty for the repository's own,
+    and outside of git.
+    """
+    try:
+        found = run_git(folder, "rev-parse", "--show-prefix")
+    except EnvironmentLacking:
+        return ""
+    return found.stdout.decode().strip() if found.returncode == 0 else ""
+
+
 def distrust_of_commit(folder: Path, path: Path) -> str:
     """Return why a file is not vouched for by a signed commit; empty if it is.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from harness.cli import options, render
-from harness.cli.report import known_report
+from harness.cli.report import known_reports
 from harness.reports.escaping import one_line
-from harness.reports.model import VERIFIER_TITLES
+from harness.reports.model import VERIFIER_TITLES, RunReport
 
 _NOTHING = "(nothing is written here)"
 
@@ -18,16 +18,20 @@ _NOTHING = "(nothing is written here)"
 @options.project
 @options.workflow
 def command(project_dir: Path | None, workflow: Path | None) -> int:
-    """Show the next item of the workflow document, what it needs, and what to run.
+    """Show the next item of each workflow document, what it needs, and what to run.
 
     What is nested in an item comes before it. An item that a person ticked counts as done, unless
     checks say otherwise or it is a gate of an enforced order.
     """
-    report = known_report(project_dir, workflow)
+    for report in known_reports(project_dir, workflow):
+        render.text("\n".join(_lines(report)))
+    return 0
+
+
+def _lines(report: RunReport) -> list[str]:
     item = next((item for item in report.items if item.item_id == report.next_id), None)
     if item is None:
-        render.text(f"{report.workflow_path}: every item is done.")
-        return 0
+        return [f"{one_line(report.workflow_path)}: every item is done."]
     way = item.would_verify
     lines = [
         f"{one_line(report.workflow_path)}:{item.line}: {one_line(item.title) or _NOTHING}",
@@ -36,5 +40,4 @@ def command(project_dir: Path | None, workflow: Path | None) -> int:
     ]
     if item.command:
         lines.append(f"  run:   {one_line(item.command)}")
-    render.text("\n".join(lines))
-    return 0
+    return lines

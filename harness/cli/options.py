@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.workflow.shards import parse_shard
+
 project = click.option(
     "--project",
     "project_dir",
@@ -17,8 +19,25 @@ workflow = click.option(
     "--workflow",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The workflow document. Default: that of harness.yaml, else workflow/*.md, "
+    help="The workflow document. Default: those of harness.yaml, else workflow/*.md, "
     "else backend-workflow*.md.",
+)
+
+
+def _parse_shard(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    try:
+        return None if value is None else parse_shard(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+shard = click.option(
+    "--shard",
+    metavar="I/N",
+    callback=_parse_shard,
+    help="Run only the I-th of N parts, on as many machines; harness evidence merge joins them.",
 )
 firestore = click.option(
     "--firestore",

@@ -4,17 +4,19 @@ the last run's report.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from harness.errors import WorkflowError
+from harness.config import HARNESS_YAML
+from harness.errors import HarnessError, WorkflowError
 from harness.files import read_text_file, write_text_file
-from harness.project import Project
+from harness.project import Project, workflow_paths
 from harness.project_inputs import HARNESS, ProjectInputs, harness_version, without_covered
-from harness.reports.json import report_from_json, report_to_json
+from harness.reports.json import reports_from_json, reports_to_json
 from harness.reports.model import RunReport
 from harness.workflow.evidence import Evidence, evidence_to_statement
+from harness.workflow.patterns import CheckMap
 from harness.workflow.sign_off import SignOff, record_from_statement, sign_off_to_statement
 from harness.workflow.statement import EVIDENCE_SUFFIX, evidence_path
 from harness.workflow.verdict import Verdict
@@ -81,6 +83,7 @@ def write_evidence(
         inputs: As they were for the whole run.
     """
     records = read_records(project, document)
+    patterns = CheckMap(project.settings.check_items, project.settings.checks_folder)
     for verdict in verdicts:
         path = record_path(project, document, verdict.item_id)
         if verdict.wants_tick is None:
@@ -93,7 +96,7 @@ def write_evidence(
             verdict.item_id,
             verdict.kind.value,
             verdict.checks,
-            inputs.digests(_input_names(verdict)),
+            inputs.digests(_input_names(verdict, patterns)),
             suite=suite,
             document=document,
             harness_version=harness_version(),
@@ -102,28 +105,43 @@ def write_evidence(
         write_text_file(path, evidence_to_statement(evidence))
 
 
-def _input_names(verdict: Verdict) -> Collection[str]:
-    """Return the names of what an item's checks looked at, their own files included."""
+def _input_names(verdict: Verdict, patterns: CheckMap) -> Collection[str]:
+    """Return the names of what an item's checks looked at, their own files included, and what says
+    that they are its checks.
+    """
     names = {HARNESS}
     for check in verdict.checks:
         names |= {check.nodeid.partition("::")[0], *check.inputs}
+        if patterns.addresses(check.nodeid) is not None:
+            names.add(HARNESS_YAML)
     return without_covered(names)
 
 
-def write_last_run(project: Project, report: RunReport) -> None:
-    """Keep a run's report for `harness report`."""
+def write_last_run(project: Project, reports: Sequence[RunReport]) -> None:
+    """Keep a run's reports, one a document, for `harness report`. Documents of the project that the
+    run was not about keep theirs.
+    """
     project.record_folder.mkdir(exist_ok=True)
     ignore = project.record_folder / ".gitignore"
     if not ignore.exists():
         write_text_file(ignore, _IGNORED)
-    write_text_file(project.record_folder / _LAST_RUN, report_to_json(report))
+    known = [project.relative(path) for path in workflow_paths(project.folder, project.settings)]
+    new = {report.workflow_path for report in reports}
+    try:
+        before = read_last_run(project.record_folder)
+    except HarnessError:
+        before = ()
+    kept = [old for old in before if old.workflow_path in known and old.workflow_path not in new]
+    order = {name: at for at, name in enumerate(known)}
+    both = sorted((*reports, *kept), key=lambda report: order.get(report.workflow_path, len(order)))
+    write_text_file(project.record_folder / _LAST_RUN, reports_to_json(both))
 
 
-def read_last_run(record_folder: Path) -> RunReport | None:
-    """Return the last run's report; None before the first.
+def read_last_run(record_folder: Path) -> tuple[RunReport, ...]:
+    """Return the last run's report on each document; none before the first.
 
     Raises:
         WorkflowError: The file is none.
     """
     path = record_folder / _LAST_RUN
-    return report_from_json(read_text_file(path)) if path.is_file() else None
+    return reports_from_json(read_text_file(path)) if path.is_file() else ()

@@ -4,15 +4,17 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from harness.cli import options, render
+from harness.cli.git_history import path_in_repository
 from harness.cli.records import read_last_run
 from harness.cli.supports import audit_project
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError
 from harness.files import write_text_file
 from harness.project import (
     FIREBASE_JSON,
@@ -20,8 +22,7 @@ from harness.project import (
     load_project,
     load_settings,
     load_template,
-    load_workflow,
-    one_workflow_path,
+    named_workflow,
     workflow_paths,
 )
 from harness.reports.model import RunReport, build_report
@@ -29,10 +30,11 @@ from harness.source import SourceText
 from harness.workflow.audit import Audit
 from harness.workflow.document import WorkflowDocument, parse_workflow
 from harness.workflow.edit import set_ticks
+from harness.workflow.evidence import CheckResult, Evidence
+from harness.workflow.states import State
 from harness.workflow.verdict import Verdict, decide
 
-_FORMATS = ("terminal", "markdown", "json", "junit", "badge")
-_LATER_FORMATS = ("html",)
+_FORMATS = ("terminal", "markdown", "html", "json", "junit", "github", "badge")
 
 
 @click.command("report")
@@ -41,7 +43,7 @@ _LATER_FORMATS = ("html",)
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice([*_FORMATS, *_LATER_FORMATS]),
+    type=click.Choice(_FORMATS),
     default="terminal",
     show_default=True,
 )
@@ -66,13 +68,11 @@ def command(
 
     Before the first run: every item, with what would verify it.
     """
-    if format_name in _LATER_FORMATS:
-        raise HarnessError(
-            f"the format {format_name} is not available yet",
-            fix=f"use --format {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}",
-        )
-    report = known_report(project_dir, workflow)
-    text = _rendered(report, format_name, unchecked=unchecked, verbose=verbose, to_file=output)
+    reports = known_reports(project_dir, workflow)
+    if format_name == "terminal":
+        text = _for_terminal(reports, unchecked=unchecked, verbose=verbose, to_file=output)
+    else:
+        text = _rendered(reports, format_name, unchecked=unchecked, folder=_folder(project_dir))
     if output is None:
         render.text(text)
     else:
@@ -80,19 +80,24 @@ def command(
     return 0
 
 
-def known_report(project_dir: Path | None, workflow: Path | None) -> RunReport:
-    """Return the last run's report on a document, or one of a run without results, with what files
-    say now.
+def known_reports(project_dir: Path | None, workflow: Path | None) -> tuple[RunReport, ...]:
+    """Return for each document the last run's report, or one of a run without results, with what
+    files say now.
     """
     folder = _folder(project_dir)
-    last = read_last_run(folder / ".harness")
-    document = _document(folder, workflow)
-    name = document.source.file_name
+    last = {report.workflow_path: report for report in read_last_run(folder / ".harness")}
+    return tuple(
+        _known_report(folder, document, last.get(document.source.file_name))
+        for document in _documents(folder, workflow)
+    )
+
+
+def _known_report(folder: Path, document: WorkflowDocument, last: RunReport | None) -> RunReport:
     audit = _audit(folder, document)
-    if last is None or last.workflow_path != name:
+    if last is None:
         return build_report(
             document,
-            decide(document, []),
+            _with_evidence(decide(document, []), audit),
             project=load_settings(folder).project_id,
             started_at="",
             suite="",
@@ -100,7 +105,7 @@ def known_report(project_dir: Path | None, workflow: Path | None) -> RunReport:
         )
     return build_report(
         _as_found(document, last),
-        _verdicts(last),
+        _with_evidence(_verdicts(last), audit),
         project=last.project,
         started_at=last.started_at,
         suite=last.suite,
@@ -108,6 +113,27 @@ def known_report(project_dir: Path | None, workflow: Path | None) -> RunReport:
         unmapped=last.unmapped,
         audit=audit,
     )
+
+
+def _with_evidence(verdicts: Iterable[Verdict], audit: Audit | None) -> list[Verdict]:
+    """Show the checks of evidence where the last run had none that say the same: evidence of other
+    machines, or of a run before.
+    """
+    return [
+        verdict if audit is None else replace(verdict, checks=_known_checks(verdict, audit))
+        for verdict in verdicts
+    ]
+
+
+def _known_checks(verdict: Verdict, audit: Audit) -> tuple[CheckResult, ...]:
+    found = audit.states.get(verdict.item_id)
+    if found is None or found.state is State.STALE or not isinstance(found.record, Evidence):
+        return verdict.checks
+    known, shown = (
+        {(check.nodeid, check.outcome) for check in checks}
+        for checks in (found.record.checks, verdict.checks)
+    )
+    return verdict.checks if known == shown else found.record.checks
 
 
 def _audit(folder: Path, document: WorkflowDocument) -> Audit | None:
@@ -141,51 +167,56 @@ def _folder(project_dir: Path | None) -> Path:
         )  # a workflow document can be reported on before there is a Firebase project
 
 
-def _document(folder: Path, workflow: Path | None) -> WorkflowDocument:
+def _documents(folder: Path, workflow: Path | None) -> tuple[WorkflowDocument, ...]:
     settings = load_settings(folder)
     chosen: Sequence[Path] = [workflow] if workflow is not None else []
-    if not workflow_paths(folder, settings, chosen):
+    paths = workflow_paths(folder, settings, chosen)
+    if not paths:
         render.note("no workflow document here: this is the harness's own template")
-        return load_template()
-    path = one_workflow_path(folder, settings, workflow)
-    document = load_workflow(path)
-    resolved = path.resolve()
-    name = str(path)
-    if resolved.is_relative_to(folder.resolve()):
-        name = resolved.relative_to(folder.resolve()).as_posix()
-    return parse_workflow(SourceText(name, document.text))
+        return (load_template(),)
+    return tuple(named_workflow(folder, path) for path in paths)
 
 
 def _rendered(
-    report: RunReport,
-    format_name: str,
-    *,
-    unchecked: bool,
-    verbose: bool,
-    to_file: Path | None,
+    reports: Sequence[RunReport], format_name: str, *, unchecked: bool, folder: Path
 ) -> str:
     if format_name == "json":
-        from harness.reports.json import report_to_json
+        from harness.reports.json import reports_to_json
 
-        return report_to_json(report)
+        return reports_to_json(reports)
     if format_name == "markdown":
         from harness.reports.markdown import render_markdown
 
-        return render_markdown(report, unchecked=unchecked)
+        return "\n".join(render_markdown(report, unchecked=unchecked) for report in reports)
+    if format_name == "html":
+        from harness.reports.html import render_html
+
+        return render_html(reports, unchecked=unchecked)
     if format_name == "junit":
         from harness.reports.junit import report_to_junit
 
-        return report_to_junit(report)
-    if format_name == "badge":
-        from harness.reports.badge import report_to_badge
+        return report_to_junit(*reports)
+    if format_name == "github":
+        from harness.reports.github import render_annotations
 
-        return report_to_badge(report)
+        return render_annotations(reports, folder=path_in_repository(folder))
+    from harness.reports.badge import report_to_badge
+
+    return report_to_badge(*reports)
+
+
+def _for_terminal(
+    reports: Sequence[RunReport], *, unchecked: bool, verbose: bool, to_file: Path | None
+) -> str:
     from harness.reports.terminal import render_terminal
 
-    return render_terminal(
-        report,
-        unchecked=unchecked,
-        color=to_file is None and render.uses_color(),
-        width=render.width(),
-        verbose=verbose,
+    return "\n".join(
+        render_terminal(
+            report,
+            unchecked=unchecked,
+            color=to_file is None and render.uses_color(),
+            width=render.width(),
+            verbose=verbose,
+        )
+        for report in reports
     )

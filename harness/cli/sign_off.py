@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options, render
-from harness.cli.documents import ProjectDocument, one_document
+from harness.cli.documents import ProjectDocument, find_item
 from harness.cli.git_history import checked_out_commit
 from harness.cli.records import read_records, record_path, write_sign_off
 from harness.cli.supports import audit_project, files_by_item
@@ -41,8 +41,7 @@ def command(
 
     ITEM is named as "Heading/Item text" or its slug. It must be one that no check names.
     """
-    document = one_document(project_dir, workflow)
-    item = document.load().find(address)
+    document, item = find_item(project_dir, workflow, address)
     if withdraw:
         _withdraw(document, item)
     else:

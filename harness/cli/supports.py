@@ -17,9 +17,11 @@ from harness.project import Project, files_below
 from harness.project_inputs import ProjectInputs
 from harness.workflow.audit import Audit, audit_document
 from harness.workflow.document import WorkflowDocument
+from harness.workflow.documents import WorkflowDocuments
 from harness.workflow.evidence import Evidence, changed_subjects
 from harness.workflow.marks import addresses_in_source
 from harness.workflow.order import OrderMode, gate_ids
+from harness.workflow.patterns import CheckMap
 from harness.workflow.sign_off import SignOff
 from harness.workflow.states import Support
 
@@ -63,23 +65,27 @@ def read_supports(
 def files_by_item(project: Project, document: WorkflowDocument) -> dict[str, tuple[str, ...]]:
     """Return, by item id, the files of checks whose text names the item."""
     found: dict[str, list[str]] = {}
+    documents = WorkflowDocuments([document])
+    patterns = CheckMap(project.settings.check_items, project.settings.checks_folder)
     for path in files_below(project.checks_folder):
         if path.suffix != ".py":
             continue
-        for address in _addresses(path):
+        for address in _addresses(path, project.relative(path), patterns):
             try:
-                item = document.find(address)
+                item = documents.find_one(address).item
             except WorkflowError:
                 continue  # of another document; `harness verify` refuses what fits none
             found.setdefault(item.item_id, []).append(project.relative(path))
     return {item_id: tuple(dict.fromkeys(files)) for item_id, files in found.items()}
 
 
-def _addresses(path: Path) -> tuple[str, ...]:
+def _addresses(path: Path, name: str, patterns: CheckMap) -> tuple[str, ...]:
     try:
-        return addresses_in_source(read_text_file(path).text) or ()
+        text = read_text_file(path).text
     except HarnessError:
         return ()
+    mapped, is_all = patterns.addresses_of_file(name, text)
+    return mapped if is_all else (*mapped, *(addresses_in_source(text) or ()))
 
 
 def _support(

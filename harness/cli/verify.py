@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from harness.cli import options, render
 from harness.cli.checks_run import run_checks
+from harness.cli.documents import ProjectDocument, documents_of
 from harness.cli.inputs import check_inputs
 from harness.cli.records import read_records, write_evidence, write_last_run
 from harness.cli.supports import audit_project
@@ -29,15 +30,14 @@ from harness.project import (
     find_project_folder,
     load_project,
     load_workflow,
-    one_workflow_path,
 )
 from harness.project_inputs import BACK_END, Part, ProjectInputs
-from harness.reports.json import report_to_json
+from harness.reports.json import reports_to_json
 from harness.reports.model import build_report
 from harness.reports.terminal import render_terminal
-from harness.source import SourceText
 from harness.workflow.audit import Audit
-from harness.workflow.document import WorkflowDocument, parse_workflow
+from harness.workflow.document import WorkflowDocument
+from harness.workflow.documents import WorkflowDocuments
 from harness.workflow.edit import set_ticks
 from harness.workflow.evidence import CheckResult, Evidence, Outcome
 from harness.workflow.verdict import Verdict, decide, wanted_ticks
@@ -51,23 +51,54 @@ class _InputsChanged(HarnessError):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What the user asked for, checked as far as it can be before anything is started."""
+    """What the user asked for, checked as far as it can be before anything is started.
+
+    Attributes:
+        selected: References of the items that were chosen; None: all.
+    """
 
     project: Project
-    workflow: Path
-    name: str
+    documents: tuple[ProjectDocument, ...]
+    items: WorkflowDocuments
     selected: frozenset[str] | None
+    shard: tuple[int, int] | None
     firestore: Literal["embedded", "official", "attach"]
     allow_real_project_id: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """What the run found."""
+    """What the run found.
+
+    Attributes:
+        results: Items by their references.
+        chosen: References of the items that the run was about; None: all.
+    """
 
     results: tuple[CheckResult, ...]
+    chosen: frozenset[str] | None
     suite: str
     lacking: HarnessError | None
+
+    def of_document(self, items: WorkflowDocuments, name: str) -> list[CheckResult]:
+        """Return what was found about a document's items, by their ids, and what belongs to no item
+        of any document."""
+        found = []
+        for result in self.results:
+            if result.item_id is None:
+                found.append(result)
+                continue
+            document, item_id = items.split(result.item_id)
+            if document == name:
+                found.append(replace(result, item_id=item_id))
+        return found
+
+    def chosen_of(self, items: WorkflowDocuments, name: str) -> frozenset[str] | None:
+        """Return the ids of a document's items that the run was about; None: all."""
+        if self.chosen is None:
+            return None
+        pairs = map(items.split, self.chosen)
+        return frozenset(item_id for document, item_id in pairs if document == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +120,9 @@ class _Settled:
     metavar="ITEM",
     help='Only this item, as "Heading/Item text" or its slug. May be given several times.',
 )
+@options.shard
 @options.firestore
-@click.option("--no-tick", is_flag=True, help="Leave the workflow document as it is.")
+@click.option("--no-tick", is_flag=True, help="Leave the workflow documents as they are.")
 @click.option(
     "--json",
     "json_file",
@@ -104,6 +136,7 @@ def command(
     project_dir: Path | None,
     workflow: Path | None,
     items: Sequence[str],
+    shard: tuple[int, int] | None,
     firestore: Literal["embedded", "official", "attach"],
     no_tick: bool,
     json_file: Path | None,
@@ -117,40 +150,45 @@ def command(
     environment lacks something.
     """
     request = _request(
-        project_dir, workflow, items, firestore, allow_real_project_id=allow_real_project_id
+        project_dir, workflow, items, shard, firestore, allow_real_project_id=allow_real_project_id
     )
     project = request.project
-    if not no_tick:
-        _refuse_read_only(request.workflow)
+    for document in () if no_tick else request.documents:
+        _refuse_read_only(document.path)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ConfigError(
             f"there is no folder for {json_file}", fix=f"mkdir -p {json_file.absolute().parent}"
         )
-    read_records(project, request.name)  # what is malformed is said before anything is started
+    for document in request.documents:
+        read_records(project, document.name)  # what is malformed is said before anything is started
     began = datetime.now().astimezone()
     inputs = ProjectInputs(project)
     before = inputs.digests(_watched(inputs))
     findings = _run(request)
-    inputs = ProjectInputs(project, [request.workflow])
+    inputs = ProjectInputs(project, [document.path for document in request.documents])
     _refuse_changes(project, before, inputs, findings, began.timestamp())
-    settled = _settle(request, findings, inputs, ticks=not no_tick)
-    report = build_report(
-        settled.before,
-        settled.verdicts,
-        project=project.settings.project_id,
-        started_at=began.isoformat(timespec="seconds"),
-        suite=findings.suite,
-        missing=_missing(project, findings),
-        unmapped=_unmapped(settled.before, findings.results),
-        audit=settled.audit,
-    )
-    write_last_run(project, report)
-    save_costs(project.folder, whole=request.selected is None)
+    reports = []
+    for document in request.documents:
+        settled = _settle(request, document, findings, inputs, ticks=not no_tick)
+        report = build_report(
+            settled.before,
+            settled.verdicts,
+            project=project.settings.project_id,
+            started_at=began.isoformat(timespec="seconds"),
+            suite=findings.suite,
+            missing=_missing(project, findings),
+            unmapped=_unmapped(request, document, settled.before, findings),
+            audit=settled.audit,
+        )
+        reports.append(report)
+    write_last_run(project, reports)
+    is_whole = request.selected is None and request.shard is None and workflow is None
+    save_costs(project.folder, whole=is_whole)
     if json_file is not None:
-        write_text_file(json_file, report_to_json(report))
-    render.text(
-        render_terminal(report, color=render.uses_color(), width=render.width(), verbose=verbose)
-    )
+        write_text_file(json_file, reports_to_json(reports))
+    looks: dict[str, Any] = {"color": render.uses_color(), "width": render.width()}
+    texts = [render_terminal(report, verbose=verbose, **looks) for report in reports]
+    render.text("\n".join(texts))
     return _exit_status(request, findings)
 
 
@@ -158,18 +196,19 @@ def _request(
     project_dir: Path | None,
     workflow: Path | None,
     items: Sequence[str],
+    shard: tuple[int, int] | None,
     firestore: Literal["embedded", "official", "attach"],
     *,
     allow_real_project_id: bool,
 ) -> _Request:
     project = load_project(find_project_folder(project_dir or Path.cwd()))
     check_project_id(project.settings.project_id, allow_real=allow_real_project_id)
-    path = one_workflow_path(project.folder, project.settings, workflow)
-    document = load_workflow(path)
-    selected = frozenset(document.find(item).item_id for item in items) if items else None
+    documents = documents_of(project, workflow)
+    known = WorkflowDocuments([document.load() for document in documents])
+    found = [each for item in items for each in known.find(item)]
+    selected = frozenset(map(known.reference, found)) if items else None
     check_inputs(project)
-    name = project.relative(path)
-    return _Request(project, path, name, selected, firestore, allow_real_project_id)
+    return _Request(project, documents, known, selected, shard, firestore, allow_real_project_id)
 
 
 def _refuse_read_only(path: Path) -> None:
@@ -188,19 +227,23 @@ def _run(request: _Request) -> _Findings:
             f"{project.checks_folder} is not there: nothing is verified without checks"
             " (`checks:` in harness.yaml names another folder)"
         )
-        return _Findings((), "", None)
+        return _Findings((), request.selected, "", None)
     with render.Progress() as progress, _suite(request, progress) as (owner, folder):
-        results = run_checks(
+        run = run_checks(
             project,
-            workflow=request.workflow,
+            workflows=[document.path for document in request.documents],
             items=sorted(request.selected or ()),
+            shard=request.shard,
             handover=folder,
             progress=progress,
             suite_phase=lambda: "" if owner.wait(0) else "starting the suite",
         )
         handed, failure = owner.handed, owner.failure
     suite = _SUITE_NAMES[handed.firestore] if handed is not None else ""
-    return _Findings(tuple(results), suite, failure)
+    chosen = request.selected
+    if run.shard is not None:
+        chosen = run.shard if chosen is None else run.shard & chosen
+    return _Findings(run.results, chosen, suite, failure)
 
 
 @contextmanager
@@ -259,18 +302,23 @@ def _refuse_changes(
 
 
 def _settle(
-    request: _Request, findings: _Findings, inputs: ProjectInputs, *, ticks: bool
+    request: _Request,
+    document: ProjectDocument,
+    findings: _Findings,
+    inputs: ProjectInputs,
+    *,
+    ticks: bool,
 ) -> _Settled:
-    """Decide on the document as it is now, write the evidence, and then tick: killed in between, it
+    """Decide on a document as it is now, write the evidence, and then tick: killed in between, it
     leaves a box without its tick, and never a tick without evidence.
     """
     settled: list[_Settled] = []
 
-    def transform(document: WorkflowDocument) -> str:
-        named = parse_workflow(SourceText(request.name, document.text))
+    def transform(read: WorkflowDocument) -> str:
+        named = document.named(read)
         verdicts = _verdicts(request, named, findings)
-        write_evidence(request.project, request.name, verdicts, findings.suite, inputs)
-        audit = audit_project(request.project, named, request.name, inputs)
+        write_evidence(request.project, document.name, verdicts, findings.suite, inputs)
+        audit = audit_project(request.project, named, document.name, inputs)
         wanted = {
             item_id: is_wanted and audit.wanted[item_id]
             for item_id, is_wanted in wanted_ticks(verdicts).items()
@@ -280,21 +328,24 @@ def _settle(
         return after
 
     if ticks:
-        update_workflow(request.workflow, transform)
+        update_workflow(document.path, transform)
     else:
-        transform(load_workflow(request.workflow))
+        transform(load_workflow(document.path))
     return settled[-1]
 
 
 def _verdicts(
     request: _Request, document: WorkflowDocument, findings: _Findings
 ) -> tuple[Verdict, ...]:
+    name = document.source.file_name
     ids = {item.item_id for item in document.items}
-    records = read_records(request.project, request.name)
+    records = read_records(request.project, name)
+    chosen = findings.chosen_of(request.items, name)
+    results = findings.of_document(request.items, name)
     return decide(
         document,
-        [result for result in findings.results if result.item_id in {*ids, None}],
-        selected=None if request.selected is None else request.selected & ids,
+        [result for result in results if result.item_id in {*ids, None}],
+        selected=None if chosen is None else chosen & ids,
         with_evidence={
             item_id for item_id, record in records.items() if isinstance(record, Evidence)
         },
@@ -310,13 +361,24 @@ def _missing(project: Project, findings: _Findings) -> list[str]:
     return missing
 
 
-def _unmapped(document: WorkflowDocument, results: Iterable[CheckResult]) -> list[CheckResult]:
-    ids = {item.item_id for item in document.items}
-    return [result for result in results if result.item_id not in ids]
+def _unmapped(
+    request: _Request, document: ProjectDocument, before: WorkflowDocument, findings: _Findings
+) -> list[CheckResult]:
+    """Return what belongs to no item: of an item that has gone meanwhile, and in the first
+    document's report what never named one.
+    """
+    ids = {item.item_id for item in before.items}
+    if document is not request.documents[0]:
+        ids.add("")
+    return [
+        result
+        for result in findings.of_document(request.items, document.name)
+        if (result.item_id or "") not in ids
+    ]
 
 
 def _exit_status(request: _Request, findings: _Findings) -> int:
-    chosen = request.selected
+    chosen = findings.chosen
     outcomes = {
         result.outcome
         for result in findings.results
@@ -326,4 +388,6 @@ def _exit_status(request: _Request, findings: _Findings) -> int:
         return 1
     if findings.lacking is not None and Outcome.SKIPPED in outcomes:
         return findings.lacking.exit_status
+    if not outcomes and request.shard is not None:
+        return 0  # more machines than work
     return 0 if outcomes == {Outcome.PASSED} else 1

@@ -38,6 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run only the checks of this item (may be given several times)",
     )
     group.addoption(
+        "--harness-shard",
+        metavar="I/N",
+        type=_shard,
+        help="run only the I-th of N parts; what verifies an item stays together",
+    )
+    group.addoption(
         "--harness-firestore",
         choices=("embedded", "official", "attach"),
         default=None,
@@ -72,6 +78,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _shard(text: str) -> tuple[int, int]:
+    from harness.workflow.shards import parse_shard
+
+    return parse_shard(text)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark and make the fixtures known."""
     config.addinivalue_line(
@@ -101,7 +113,10 @@ def pytest_make_collect_report(
     run = run_of(collector.config)
     if report.passed:
         marked = [
-            node for node in report.result if isinstance(node, pytest.Item) and _is_marked(node)
+            node
+            for node in report.result
+            if isinstance(node, pytest.Item)
+            and (_is_marked(node) or (run is not None and run.has_patterns))
         ]
         if marked:
             (run or start_run(collector.config)).resolve(report, marked)

@@ -120,6 +120,7 @@ class Collection:
     unknown_items: dict[str, str] = field(default_factory=dict)
     documents: list[str] = field(default_factory=list)
     wants_suite: bool = False
+    shard_items: list[str] | None = None
 
     def merge(self, other: Collection) -> None:
         """Add what another process collected."""
@@ -129,6 +130,8 @@ class Collection:
         self.unknown_items.update(other.unknown_items)
         self.documents = self.documents or other.documents
         self.wants_suite = self.wants_suite or other.wants_suite
+        if self.shard_items is None:
+            self.shard_items = other.shard_items
 
     def to_json(self) -> str:
         """Write it for another process."""
@@ -146,6 +149,7 @@ class Collection:
                 "unknown_items": self.unknown_items,
                 "documents": self.documents,
                 "wants_suite": self.wants_suite,
+                "shard_items": self.shard_items,
             }
         )
 
@@ -167,6 +171,7 @@ class Collection:
             unknown_items=data["unknown_items"],
             documents=data["documents"],
             wants_suite=data["wants_suite"],
+            shard_items=data["shard_items"],
         )
 
 
@@ -178,10 +183,11 @@ class _Record:
     duration_s: float = 0.0
     findings: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
+    place: str = ""
 
-    def worsen(self, outcome: Outcome, reason: str) -> None:
+    def worsen(self, outcome: Outcome, reason: str, place: str) -> None:
         if _RANKS.index(outcome) > _RANKS.index(self.outcome):
-            self.outcome, self.reason = outcome, reason
+            self.outcome, self.reason, self.place = outcome, reason, place
 
 
 class Recorder:
@@ -201,7 +207,8 @@ class Recorder:
             record.duration_s += report.duration
         record.findings = getattr(report, _REPORT_ATTRIBUTE, None) or record.findings
         record.inputs = tuple(getattr(report, INPUTS_ATTRIBUTE, None) or record.inputs)
-        record.worsen(*self._judge(report))
+        place = _place_in_checks(report.longrepr, self._root) if report.failed else ""
+        record.worsen(*self._judge(report), place)
 
     def outcome_of(self, nodeid: str) -> Outcome | None:
         """Return how a check came out so far; None when nothing of it ran."""
@@ -261,13 +268,19 @@ class Recorder:
             tables=tuple(map(ResultTable.from_json, record.findings.get("tables", ()))),
             inputs=record.inputs,
             warnings=tuple(record.findings.get("warnings", ())),
+            place=record.place,
         )
 
     def _unmapped(self, nodeid: str, record: _Record) -> CheckResult:
         # ERROR without an item would say that a file could not be collected.
         outcome = Outcome.FAILED if record.outcome is Outcome.ERROR else record.outcome
         return CheckResult(
-            nodeid, outcome, None, reason=record.reason, duration_s=record.duration_s
+            nodeid,
+            outcome,
+            None,
+            reason=record.reason,
+            duration_s=record.duration_s,
+            place=record.place,
         )
 
     def _judge(self, report: pytest.TestReport) -> tuple[Outcome, str]:

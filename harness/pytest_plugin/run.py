@@ -8,7 +8,6 @@ tell each other.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -33,6 +32,7 @@ from harness.pytest_plugin.recorder import (
 from harness.pytest_plugin.summary import summary_lines
 from harness.pytest_plugin.xdist import shared_folder, worker_id
 from harness.workflow.evidence import CheckResult, Outcome
+from harness.workflow.shards import split_checks
 
 if TYPE_CHECKING:
     from harness.emulators.owner import SuiteOwner
@@ -107,20 +107,39 @@ class HarnessRun:
         """
         try:
             for item in items:
-                if _ITEM_IDS not in item.stash and item.get_closest_marker("workflow"):
+                is_marked = item.get_closest_marker("workflow") is not None
+                if _ITEM_IDS not in item.stash and (is_marked or self.has_patterns):
                     self._map(item)
             names = self.config.getoption("--harness-item")
-            wanted = {self._load_items().find(name).item_id for name in names}
+            wanted = {found for name in names for found in self._load_items().find(name)}
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from None
         if wanted:
             dropped = [item for item in items if not wanted.intersection(self._ids_of(item))]
             items[:] = [item for item in items if item not in dropped]
             self.config.hook.pytest_deselected(items=dropped)
+        self._take_shard(items)
         self.decides_matrix = any("access_matrix" in _fixtures_of(item) for item in items)
         self._looks_at_coverage = any(map(looks_at_coverage, items))
         if self._looks_at_coverage:
             items.sort(key=looks_at_coverage)  # behind all others, which stay in their order
+
+    def _take_shard(self, items: list[pytest.Item]) -> None:
+        """Leave out what other machines run."""
+        shard: tuple[int, int] | None = self.config.getoption("--harness-shard")
+        if shard is None:
+            return
+        number, count = shard
+        own = split_checks(
+            {item.nodeid: self._ids_of(item) for item in items},
+            count,
+            whole_run={item.nodeid for item in items if looks_at_coverage(item)},
+        )[number - 1]
+        self._collection.shard_items = sorted(own.items)
+        dropped = [item for item in items if item.nodeid not in own.checks]
+        if dropped:
+            items[:] = [item for item in items if item.nodeid in own.checks]
+            self.config.hook.pytest_deselected(items=dropped)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Take notice of what was left out, by whomever."""
@@ -131,8 +150,7 @@ class HarnessRun:
         """Tell the controller, or whoever follows the progress, what there is to run."""
         if self._items is not None:
             self._collection.documents = [
-                os.path.relpath(document.source.file_name, self.config.rootpath)
-                for document in self._items.documents
+                document.source.file_name for document in self._items.documents.documents
             ]
         selected = set(session.items)
         for item in self._mapped:
@@ -164,11 +182,23 @@ class HarnessRun:
     def _tell_collection(self, checks: int) -> None:
         for message in self._collection.unknown_items.values():
             self._tell(event="unknown_item", message=message)
+        if self.collection().shard_items is not None:
+            self._tell(event="shard", items=self.collection().shard_items)
         self._tell(event="collected", checks=checks)
 
+    @property
+    def has_patterns(self) -> bool:
+        """Whether harness.yaml says what checks verify, so that those without marks may count."""
+        try:
+            return self._load_items().has_patterns
+        except HarnessError:
+            return False  # said of the first check with a mark
+
     def _map(self, item: pytest.Item) -> None:
-        item.stash[_ITEM_IDS] = item_ids_of(item, self._load_items())
-        self._mapped.append(item)
+        item_ids = item_ids_of(item, self._load_items())
+        if item_ids:
+            item.stash[_ITEM_IDS] = item_ids
+            self._mapped.append(item)
 
     def _ids_of(self, item: pytest.Item) -> tuple[str, ...]:
         return item.stash.get(_ITEM_IDS, _NO_ITEMS)

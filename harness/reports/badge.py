@@ -9,16 +9,18 @@ import json
 from harness.reports.model import RunReport
 
 
-def report_to_badge(report: RunReport) -> str:
-    """Return the badge's JSON, with a line feed at the end."""
-    counts = report.counts
-    supported = counts.verified + counts.signed
-    is_wrong = counts.failed > 0 or any(item.has_lost_support for item in report.items)
+def report_to_badge(*reports: RunReport) -> str:
+    """Return the JSON of one badge for all documents, with a line feed at the end."""
+    every = [report.counts for report in reports]
+    supported = sum(counts.verified + counts.signed for counts in every)
+    total = sum(counts.total for counts in every)
+    lost = any(item.has_lost_support for report in reports for item in report.items)
+    is_wrong = lost or any(counts.failed for counts in every)
     value = {
         "schemaVersion": 1,
         "label": "workflow",
-        "message": f"{supported} of {counts.total} items" if counts.total else "no items",
-        "color": "red" if is_wrong else _color(supported, counts.total),
+        "message": f"{supported} of {total} items" if total else "no items",
+        "color": "red" if is_wrong else _color(supported, total),
     }
     return json.dumps(value, ensure_ascii=False) + "\n"
 

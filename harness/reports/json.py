@@ -6,6 +6,7 @@ The shape is `report.schema.json` beside this file. Must not live here: files.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from harness.errors import WorkflowError
@@ -20,11 +21,31 @@ FORMAT = "firebase-workflow-harness/run-report/2"
 """Changes when a reader of the old shape would be misled; new fields alone do not change it."""
 
 
+SEVERAL = "firebase-workflow-harness/run-reports/1"
+"""The reports on several workflow documents, `{"format": ..., "reports": [...]}`."""
+
+
 def report_to_json(report: RunReport) -> str:
     """Return the report as indented JSON, with a line feed at the end. `counts` is there for
     readers, not read back."""
+    return _text(_report_to_value(report))
+
+
+def reports_to_json(reports: Sequence[RunReport]) -> str:
+    """Return the reports on all documents of a project: on one as `report_to_json` does, on several
+    with each in a list."""
+    if len(reports) == 1:
+        return report_to_json(reports[0])
+    return _text({"format": SEVERAL, "reports": [_report_to_value(report) for report in reports]})
+
+
+def _text(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _report_to_value(report: RunReport) -> dict[str, Any]:
     counts = report.counts
-    value = {
+    return {
         "format": FORMAT,
         "project": report.project,
         "workflow_path": report.workflow_path,
@@ -47,7 +68,6 @@ def report_to_json(report: RunReport) -> str:
         "items": [_item_to_json(item) for item in report.items],
         "unmapped": [check.to_json() for check in report.unmapped],
     }
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def report_from_json(source: SourceText) -> RunReport:
@@ -56,30 +76,51 @@ def report_from_json(source: SourceText) -> RunReport:
     Raises:
         WorkflowError: It is not JSON, or of another shape; the message names the field.
     """
+    return reports_from_json(source)[0]
+
+
+def reports_from_json(source: SourceText) -> tuple[RunReport, ...]:
+    """Read what `reports_to_json` gave, at least one report.
+
+    Raises:
+        WorkflowError: It is not JSON, or of another shape; the message names the field.
+    """
     try:
         value = _Fields(json.loads(source.text), "the report")
-        if value.text("format") != FORMAT:
-            raise ValueError(f"format is {value.text('format')!r}, not {FORMAT!r}")
-        return RunReport(
-            project=value.text("project"),
-            workflow_path=value.text("workflow_path"),
-            started_at=value.text("started_at"),
-            suite=value.text("suite"),
-            items=tuple(
-                _item_from_json(_Fields(item, f"items[{index}]"))
-                for index, item in enumerate(value.array("items"))
-            ),
-            missing=value.texts("missing"),
-            unmapped=tuple(map(CheckResult.from_json, value.array("unmapped"))),
-            remarks=value.texts("remarks"),
-            next_id=value.text_or_null("next"),
-        )
+        if value.text("format") != SEVERAL:
+            return (_report_from_json(value),)
+        reports = [
+            _report_from_json(_Fields(report, f"reports[{index}]"))
+            for index, report in enumerate(value.array("reports"))
+        ]
+        if not reports:
+            raise ValueError("reports is empty")
+        return tuple(reports)
     except json.JSONDecodeError as error:
         at = SourcePosition(source.file_name, error.lineno, error.colno)
         raise _unusable(f"the report is not JSON: {error.msg}", at) from error
     except (ValueError, RecursionError) as error:
         at = SourcePosition(source.file_name, 1, 1)
         raise _unusable(f"not a report of a run: {error}", at) from error
+
+
+def _report_from_json(value: _Fields) -> RunReport:
+    if value.text("format") != FORMAT:
+        raise ValueError(f"format is {value.text('format')!r}, not {FORMAT!r}")
+    return RunReport(
+        project=value.text("project"),
+        workflow_path=value.text("workflow_path"),
+        started_at=value.text("started_at"),
+        suite=value.text("suite"),
+        items=tuple(
+            _item_from_json(_Fields(item, f"items[{index}]"))
+            for index, item in enumerate(value.array("items"))
+        ),
+        missing=value.texts("missing"),
+        unmapped=tuple(map(CheckResult.from_json, value.array("unmapped"))),
+        remarks=value.texts("remarks"),
+        next_id=value.text_or_null("next"),
+    )
 
 
 def _item_to_json(item: ReportedItem) -> dict[str, Any]:

@@ -19,12 +19,15 @@ _FAILURES = (Outcome.FAILED, Outcome.XFAILED)
 _SKIPS = (Outcome.SKIPPED, Outcome.NOT_RUN, Outcome.DESELECTED)
 
 
-def report_to_junit(report: RunReport) -> str:
-    """Return the report as an XML document, with a line feed at the end."""
-    root = Element("testsuites", name=_text(report.workflow_path) or "workflow")
-    for path, items in by_section(report.items):
-        suite = SubElement(root, "testsuite", name=_text(" / ".join(path)) or "workflow")
-        _fill(suite, items)
+def report_to_junit(*reports: RunReport) -> str:
+    """Return the reports on all documents as an XML document, with a line feed at the end."""
+    names = ", ".join(report.workflow_path for report in reports)
+    root = Element("testsuites", name=_text(names) or "workflow")
+    for report in reports:
+        of = f"{report.workflow_path}: " if len(reports) > 1 else ""
+        for path, items in by_section(report.items):
+            name = _text(of + (" / ".join(path) or "workflow"))
+            _fill(SubElement(root, "testsuite", name=name), items)
     _sum_up(root, list(root))
     indent(root)
     xml = tostring(root, encoding="unicode")

@@ -13,7 +13,7 @@ from harness.workflow.audit import Audit, FindingKind, gate_reason
 from harness.workflow.document import ChecklistItem, WorkflowDocument
 from harness.workflow.evidence import CheckResult, Evidence, ResultTable
 from harness.workflow.guidance import Verifier, WayToVerify, command_for, what_would_verify
-from harness.workflow.states import State
+from harness.workflow.states import LOST_SUPPORT, State
 from harness.workflow.verdict import Verdict, VerdictKind
 
 _NO_VERDICT = "no check has run yet"
@@ -69,7 +69,7 @@ class ReportedItem:
     @property
     def has_lost_support(self) -> bool:
         """Whether it is ticked although checks that it has do not support that any more."""
-        return self.is_ticked and self.state in (State.FAILED, State.STALE, State.NOT_RUN)
+        return self.is_ticked and self.state in LOST_SUPPORT
 
 
 @dataclass(frozen=True, slots=True)

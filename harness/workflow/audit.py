@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.source import SourceText
+from harness.workflow.address import nearest_names
 from harness.workflow.document import WorkflowDocument, parse_workflow
 from harness.workflow.order import OrderMode, OrderReview, review_order
 from harness.workflow.sign_off import SignOff
-from harness.workflow.states import ItemState, State, Support, state_of
+from harness.workflow.states import LOST_SUPPORT, ItemState, State, Support, state_of
 
 
 class FindingKind(StrEnum):
@@ -87,6 +88,16 @@ class Audit:
         return tuple(found for found in self.findings if found.kind.is_about_a_box)
 
     @property
+    def lost_ticks(self) -> tuple[Finding, ...]:
+        """The findings about ticks that checks once supported, or should have, and do not."""
+        return tuple(
+            found
+            for found in self.findings
+            if found.kind is FindingKind.UNSUPPORTED_TICK
+            and self.states[found.item_id].state in LOST_SUPPORT
+        )
+
+    @property
     def remarks(self) -> tuple[Finding, ...]:
         """The other findings."""
         return tuple(found for found in self.findings if not found.kind.is_about_a_box)
@@ -121,7 +132,7 @@ def audit_document(
     for item in document.items:
         findings += _of_item(document, item.item_id, states, review, supports)
     findings += [
-        Finding(FindingKind.STRAY_EVIDENCE, item_id, "the document has no such item any more")
+        Finding(FindingKind.STRAY_EVIDENCE, item_id, _stray_reason(document, item_id, supports))
         for item_id in supports
         if item_id not in states
     ]
@@ -133,6 +144,25 @@ def gate_reason(document: WorkflowDocument, gate_id: str) -> str:
     """Return why an item after a gate is not ticked."""
     gate = document.item(gate_id)
     return f'held back until "{gate.text}" (line {gate.line}) is signed off'
+
+
+def _stray_reason(document: WorkflowDocument, item_id: str, supports: Mapping[str, Support]) -> str:
+    """Say which item may be the one that evidence was for, under another name. Nothing is made of
+    it: evidence counts for the item that it names."""
+    reason = "the document has no such item any more"
+    bare = [
+        item.item_id
+        for item in document.items
+        if item.item_id not in supports or supports[item.item_id].record is None
+    ]
+    nearest = nearest_names(item_id, bare, count=1)
+    if not nearest:
+        return reason
+    item = document.item(nearest[0])
+    return (
+        f'{reason}; if "{item.title}" (line {item.line}) is it under a new name, verify it or sign '
+        "it off anew"
+    )
 
 
 def _of_item(

@@ -123,6 +123,7 @@ class CheckResult:
         tables: What it shows in reports. Never part of evidence.
         inputs: Names of what it looked at, as `subject` of evidence has them.
         warnings: What it warns of although it passed.
+        place: The line of the project's own that it failed at, as `checks/test_x.py:12`.
     """
 
     nodeid: str
@@ -135,6 +136,7 @@ class CheckResult:
     tables: tuple[ResultTable, ...] = ()
     inputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    place: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values, for the last run's record and for xdist workers."""
@@ -149,6 +151,7 @@ class CheckResult:
             "tables": [table.to_json() for table in self.tables],
             "inputs": list(self.inputs),
             "warnings": list(self.warnings),
+            "place": self.place,
         }
 
     @classmethod
@@ -179,6 +182,7 @@ class CheckResult:
             tuple(map(ResultTable.from_json, tables)),
             _strings(fields.get("inputs", []), "inputs"),
             _strings(fields.get("warnings", []), "warnings"),
+            string_of(fields, "place", ""),
         )
 
 
@@ -246,6 +250,7 @@ def evidence_to_statement(evidence: Evidence) -> str:
                 "states": check.states,
                 "warnings": list(check.warnings),
                 "metrics": dict(check.metrics),
+                **({"place": check.place} if check.place else {}),
             }
             for check in checks
         ],

@@ -75,6 +75,9 @@ STATES = {
 }
 """In the order in which the rules are asked; the first that fits decides."""
 
+LOST_SUPPORT = (State.FAILED, State.STALE, State.NOT_RUN)
+"""Of an item that is ticked: its checks do not support that, or not any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Support:

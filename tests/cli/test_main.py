@@ -72,10 +72,10 @@ def test_wrong_usage_is_status_2_and_says_what_to_do(
 
 
 def raising(error: BaseException) -> Callable[..., object]:
-    def known_report(*_: object) -> object:
+    def known_reports(*_: object) -> object:
         raise error
 
-    return known_report
+    return known_reports
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_known_errors_are_a_message_and_a_status(
     status: int,
     said: str,
 ) -> None:
-    monkeypatch.setattr("harness.cli.next.known_report", raising(error))
+    monkeypatch.setattr("harness.cli.next.known_reports", raising(error))
     ran = harness("next")
     assert ran.status == status
     assert ran.out == ""
@@ -116,7 +116,7 @@ def test_known_errors_are_a_message_and_a_status(
 def test_an_unexpected_error_is_one_line_and_a_log(
     harness: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli.next.known_report", raising(RuntimeError("boom\nbang")))
+    monkeypatch.setattr("harness.cli.next.known_reports", raising(RuntimeError("boom\nbang")))
     ran = harness("next")
     assert ran.status == 70
     found = re.fullmatch(
@@ -133,7 +133,7 @@ def test_an_unexpected_error_is_one_line_and_a_log(
 def test_debug_shows_the_traceback_wherever_it_stands(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    monkeypatch.setattr("harness.cli.next.known_report", raising(RuntimeError("boom")))
+    monkeypatch.setattr("harness.cli.next.known_reports", raising(RuntimeError("boom")))
     assert main.run(words) == 70
     err = capfd.readouterr().err
     assert "Traceback" in err

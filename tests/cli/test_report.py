@@ -55,11 +55,14 @@ def test_the_report_can_go_to_a_file(harness: Harness, project: ProjectFolder) -
     assert json.loads(project.read("out.json"))["workflow_path"] == "workflow/feature.md"
 
 
-@pytest.mark.parametrize("name", ["html"])
-def test_a_format_of_later_says_so(harness: Harness, project: ProjectFolder, name: str) -> None:
-    ran = harness("report", "--format", name)
-    assert ran.status == 2
-    assert f"the format {name} is not available yet" in ran.err
+def test_html_and_annotations(harness: Harness, project: ProjectFolder) -> None:
+    page = harness("report", "--format", "html").out
+    assert page.startswith("<!DOCTYPE html>")
+    assert "Verify security rules" in page
+    assert harness("report", "--format", "github").out == (
+        "::warning file=workflow/feature.md,line=8,title=Testing/Performance testing"
+        "::ticked by hand: nothing supports it, no check is mapped to this item\n"
+    )
 
 
 def test_next_is_the_first_open_item_and_what_it_needs(
@@ -121,12 +124,6 @@ def test_next_goes_through_nested_items_first(harness: Harness, project: Project
 
 
 BAD = [
-    (
-        "several documents",
-        {"workflow/other.md": "- [ ] x\n"},
-        [],
-        "workflow/feature.md, workflow/other.md",
-    ),
     ("no such document", {}, ["--workflow", "none.md"], "there is no workflow document none.md"),
     ("not UTF-8", {"workflow/feature.md": b"- [ ] \xff\n"}, [], "UTF-8"),
     ("no such folder", {}, ["--project", "none"], "there is no folder none"),
