@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.config import Settings as Settings
     from harness.emulators.auth import AuthUser as AuthUser
+    from harness.emulators.client_queries import run_client_query as run_client_query
     from harness.emulators.functions import FunctionsError as FunctionsError
     from harness.emulators.storage import StorageDenied as StorageDenied
     from harness.emulators.storage import StorageObjectMissing as StorageObjectMissing
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from harness.emulators.suite import SuiteOptions as SuiteOptions
     from harness.errors import HarnessError as HarnessError
     from harness.files import read_text_file as read_text_file
+    from harness.project_rules import example_documents as example_documents
+    from harness.project_rules import serious_findings as serious_findings
     from harness.pytest_plugin.outcome import NotVerified as NotVerified
     from harness.pytest_plugin.outcome import not_verified as not_verified
     from harness.rules.ruleset import load_ruleset as load_ruleset
@@ -40,6 +43,10 @@ _HOMES = {
     "SuiteOptions": "harness.emulators.suite",
     # the rules, by themselves
     "load_ruleset": "harness.rules.ruleset",
+    "example_documents": "harness.project_rules",
+    "serious_findings": "harness.project_rules",
+    # what the app's Dart code asks for
+    "run_client_query": "harness.emulators.client_queries",
     "read_text_file": "harness.files",
     # the workflow document
     "parse_workflow": "harness.workflow.document",
@@ -63,10 +70,13 @@ __all__ = [
     "StorageObjectMissing",
     "SuiteOptions",
     "WorkflowDocument",
+    "example_documents",
     "load_ruleset",
     "not_verified",
     "parse_workflow",
     "read_text_file",
+    "run_client_query",
+    "serious_findings",
 ]
 
 

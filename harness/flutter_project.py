@@ -43,10 +43,7 @@ def find_flutter_folder(project: Path, flutter_folder: str | None = None) -> Pat
                 fix="correct `flutter` in harness.yaml",
             )
         return chosen
-    found = [path for path in (project, *_folders_below(project)) if (path / _PUBSPEC).is_file()]
-    apps = [path for path in found if (path / "lib").is_dir()]
-    # A package's example/ is about the package: it is not another app of the project.
-    apps = [app for app in apps if app.name != "example" or app.parent not in apps]
+    apps = flutter_folders(project)
     if not apps:
         raise EnvironmentLacking(
             f"no Flutter app was found below {project}",
@@ -59,6 +56,14 @@ def find_flutter_folder(project: Path, flutter_folder: str | None = None) -> Pat
             fix="choose one with `flutter` in harness.yaml",
         )
     return apps[0]
+
+
+def flutter_folders(project: Path) -> list[Path]:
+    """Return the folders of the Flutter apps in a project."""
+    found = [path for path in (project, *_folders_below(project)) if (path / _PUBSPEC).is_file()]
+    apps = [path for path in found if (path / "lib").is_dir()]
+    # A package's example/ is about the package: it is not another app of the project.
+    return [app for app in apps if app.name != "example" or app.parent not in apps]
 
 
 def _dart_files(project: Path, lib: Path) -> Iterator[DartFile]:

@@ -7,7 +7,7 @@ The command line and the pytest plugin share it. What the files mean is decided 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ _SKIPPED_FOLDERS = frozenset(
 # harness.yaml.
 _MAX_WALK_FOLDERS = 2_000
 _MAX_WALK_DEPTH = 6
+_SHOWN_PROJECTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,11 @@ def relative_name(folder: Path, path: Path) -> str:
 
 
 def find_project_folder(start: Path) -> Path:
-    """Return the nearest folder upwards, `start` included, that holds firebase.json.
+    """Return the nearest folder upwards, `start` included, that holds firebase.json; where there is
+    none, the only one below.
 
     Raises:
-        ConfigError: There is none, or `start` is not a folder.
+        ConfigError: There is none, or several below, or `start` is not a folder.
     """
     if not start.is_dir():
         raise ConfigError(
@@ -79,10 +81,30 @@ def find_project_folder(start: Path) -> Path:
     for folder in (start.resolve(), *start.resolve().parents):
         if (folder / FIREBASE_JSON).is_file():
             return folder
+    below = project_folders_below(start.resolve())
+    if len(below) == 1:
+        return below[0]
+    if below:
+        names = ", ".join(relative_name(start, folder) for folder in below[:_SHOWN_PROJECTS])
+        more = f" and {len(below) - _SHOWN_PROJECTS} more" if len(below) > _SHOWN_PROJECTS else ""
+        raise ConfigError(
+            f"there are several Firebase projects below {start}: {names}{more}",
+            fix=f"choose one: --project {relative_name(Path.cwd(), below[0])}",
+        )
     raise ConfigError(
         f"no {FIREBASE_JSON} in {start} or a folder above it",
         fix="run this in a Firebase project, or name its folder with --project",
     )
+
+
+def project_folders_below(folder: Path) -> tuple[Path, ...]:
+    """Return the folders below one that hold firebase.json, without those inside another of
+    them."""
+    found: list[Path] = []
+    for parent, names in _walk(folder):
+        if FIREBASE_JSON in names and not any(parent.is_relative_to(other) for other in found):
+            found.append(parent)
+    return tuple(found)
 
 
 def load_project(folder: Path) -> Project:
@@ -188,16 +210,32 @@ def _discovered(folder: Path) -> tuple[Path, ...]:
     in_workflow = sorted((folder / "workflow").glob("*.md"))
     if in_workflow:
         return tuple(in_workflow)
-    found: list[Path] = []
+    return tuple(markdown_files(folder, _is_workflow_name))
+
+
+def markdown_files(folder: Path, is_meant: Callable[[str], bool]) -> list[Path]:
+    """Return the Markdown files below a folder whose names are meant, in a fixed order; a large
+    project is not searched to its end.
+    """
+    return sorted(
+        parent / name
+        for parent, names in _walk(folder)
+        for name in names
+        if name.endswith(".md") and is_meant(name)
+    )
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the folders of a project with the names of their files, as far as is reasonable."""
     for seen, (parent, folders, names) in enumerate(os.walk(folder)):
-        depth = len(Path(parent).relative_to(folder).parts)
+        path = Path(parent)
+        depth = len(path.relative_to(folder).parts)
         is_far = depth >= _MAX_WALK_DEPTH or seen >= _MAX_WALK_FOLDERS
         folders[:] = [] if is_far else sorted(name for name in folders if not is_skipped(name))
-        found += [Path(parent, name) for name in names if _is_workflow_name(name)]
+        yield path, names
         if seen >= _MAX_WALK_FOLDERS:
             break
-    return tuple(sorted(found))
 
 
 def _is_workflow_name(name: str) -> bool:
-    return name.startswith("backend-workflow") and name.endswith(".md")
+    return name.startswith("backend-workflow")

@@ -12,6 +12,7 @@ means (`workflow/states.py`).
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Iterable
 from enum import Enum, auto
@@ -235,13 +236,25 @@ def _tree_digest(folder: Path) -> str:
     there.
     """
     digest = hashlib.sha256()
-    is_typescript = (folder / "tsconfig.json").is_file()
+    built = _built_folder(folder)
     for path in files_below(folder):
         name = path.relative_to(folder).as_posix()
-        if (is_typescript and name.startswith("lib/")) or path.suffix == ".log":
+        if (built and name.startswith(built)) or path.suffix in (".log", ".tsbuildinfo"):
             continue
         digest.update(f"{len(name)}:{name}:{_file_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _built_folder(folder: Path) -> str:
+    """Return where TypeScript is compiled to, with a slash; empty where there is none."""
+    if not (folder / "tsconfig.json").is_file():
+        return ""
+    try:
+        main = json.loads((folder / "package.json").read_text(encoding="utf-8")).get("main")
+    except (OSError, ValueError, AttributeError):
+        main = None
+    first, slash, _ = main.removeprefix("./").partition("/") if isinstance(main, str) else ("",) * 3
+    return f"{first}/" if slash else "lib/"
 
 
 def _is_source(file_name: str) -> bool:

@@ -7,11 +7,16 @@ words everywhere. What rules mean is decided in `rules`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 from harness.errors import ConfigError, HarnessError, RulesSyntaxError, joined
 from harness.files import read_text_file
-from harness.project import Project
+from harness.project import Project, load_project
+from harness.rules import examples
 from harness.rules.issues import Issue, Severity
+from harness.rules.lint.linter import lint_ruleset
+from harness.rules.lint.model import Level
 from harness.rules.request import FIRESTORE, STORAGE
 from harness.rules.ruleset import CompiledRuleset, LoadedRuleset, load_ruleset
 from harness.source import SourceText
@@ -87,6 +92,46 @@ def loaded(source: SourceText, *, fix: str = "correct the rules") -> CompiledRul
     if made.ruleset is None:
         raise joined(rules_errors(source, made, fix=fix))
     return made.ruleset
+
+
+def example_documents(folder: Path) -> tuple[str, ...]:
+    """Return example documents of the rules of a project's default database: one for each pattern
+    that allows something.
+
+    Raises:
+        HarnessError: The rules do not load.
+    """
+    ruleset = load_rulesets(load_project(folder)).firestore
+    return () if ruleset is None else examples.example_documents(ruleset)
+
+
+def serious_findings(folder: Path) -> list[str]:
+    """Return what `harness rules lint` calls an error in any rules of a project, such as data that
+    is open to everyone: a line each, with its place.
+
+    Raises:
+        HarnessError: Rules do not load.
+    """
+    project = load_project(folder)
+    found = []
+    for name in rules_names(project):
+        source = read_rules(project, name)
+        made = load_ruleset(source)
+        ruleset = loaded(source) if made.ruleset is None else made.ruleset
+        findings = lint_ruleset(
+            source,
+            ruleset.tree,
+            ruleset.resolved,
+            made.issues,
+            today=datetime.now(UTC).date(),
+            off=project.settings.rules.lint_off,
+        )
+        found += [
+            f"{source.position(finding.span.start)}: {finding.message} ({finding.rule.name})"
+            for finding in findings
+            if finding.level.reaches(Level.ERROR)
+        ]
+    return found
 
 
 def rules_errors(

@@ -24,6 +24,7 @@ LEVELS = {
     "load": 1,
     "backend": 2,
     "reports": 2,
+    "scaffold": 2.1,  # what `harness init` writes
     "seeds": 2.2,  # data of databases as YAML
     "access": 2.3,  # the access matrix: the backend in process, without a shell
     "review": 2.6,  # of rulesets: neighbours, diff, mutants

@@ -21,6 +21,7 @@ from harness.errors import HarnessError
 
 # Command, the module that has it as `command`, and what `harness --help` says about it.
 _COMMANDS = {
+    "init": "write harness.yaml, checks and a CI job into a project that has a firebase.json",
     "begin": "make a new workflow document from the template, filled from a phase file",
     "verify": "run the checks against the emulators, tick what they prove, untick what they do not",
     "report": "show the last run's report; --unchecked: what is not verified, and why",

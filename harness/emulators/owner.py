@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
+from harness.emulators.build import FunctionsNotBuilt
 from harness.emulators.diagnosis import SuiteFailed, functions_failure
 from harness.emulators.firebase_config import (
     FirebaseJson,
@@ -99,11 +100,12 @@ class SuiteOwner:
     def _start_suite(self, options: SuiteOptions, lacking: Mapping[str, str]) -> HandedSuite:
         suite = EmulatorSuite(options)
         self._running = suite
-        suite.start()
         try:
+            suite.start()
             suite.wait_until_ready()
         except SuiteFailed as error:
-            if self._is_over.is_set() or "functions" in lacking or not _is_about_functions(suite):
+            is_about_functions = isinstance(error, FunctionsNotBuilt) or _is_about_functions(suite)
+            if self._is_over.is_set() or "functions" in lacking or not is_about_functions:
                 raise
             # What needs no functions can be checked all the same.
             options.progress(f"{error.problem}; starting again without functions")

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self
 
+from harness.emulators.build import build_functions
 from harness.emulators.diagnosis import (
     SuiteFailed,
     functions_failure,
@@ -174,6 +175,8 @@ class EmulatorSuite:
             )
             for note in self._config.notes:
                 options.progress(note)
+            for folder in self._config.functions_dirs if "functions" in services else ():
+                build_functions(folder, options.progress)
             self._endpoints = self._addresses(attached)
             self._run(services, tools)
         except BaseException:

@@ -1,0 +1,1 @@
+"""What `harness init` writes into a repository, decided from what is found there."""
