@@ -75,7 +75,9 @@ def _dart_files(project: Path, lib: Path) -> Iterator[DartFile]:
         )
     for path in paths:
         text = read_text_file(path).text
-        yield parse_dart(SourceText(path.relative_to(project).as_posix(), text))
+        # The app may lie beside the folder of firebase.json.
+        name = Path(os.path.relpath(path, project)).as_posix()
+        yield parse_dart(SourceText(name, text))
 
 
 def _folders_below(folder: Path, depth: int = 1) -> Iterator[Path]:

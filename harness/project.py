@@ -18,9 +18,10 @@ from harness.config import (
     parse_firebase_json,
     parse_settings,
 )
-from harness.errors import ConfigError, WorkflowError
+from harness.errors import ConfigError, HarnessError, WorkflowError
 from harness.files import read_text_file
 from harness.source import SourceText
+from harness.tolerant_json import JsonKind, parse_json
 from harness.workflow.document import WorkflowDocument, parse_workflow
 
 FIREBASE_JSON = "firebase.json"
@@ -78,10 +79,14 @@ def find_project_folder(start: Path) -> Path:
         raise ConfigError(
             f"there is no folder {start}", fix="name the folder that holds firebase.json"
         )
-    for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / FIREBASE_JSON).is_file():
+    folders = (start.resolve(), *start.resolve().parents)
+    above = [folder for folder in folders if (folder / FIREBASE_JSON).is_file()]
+    for folder in above:
+        if not _is_of_app(folder):
             return folder
     below = project_folders_below(start.resolve())
+    if above and (not below or _is_of_app(below[0])):
+        return above[0]
     if len(below) == 1:
         return below[0]
     if below:
@@ -99,12 +104,26 @@ def find_project_folder(start: Path) -> Path:
 
 def project_folders_below(folder: Path) -> tuple[Path, ...]:
     """Return the folders below one that hold firebase.json, without those inside another of
-    them."""
+    them; those that only tell a Flutter app where its back end is, if there are no others."""
+    held = [parent for parent, names in _walk(folder) if FIREBASE_JSON in names]
+    meant = [path for path in held if not _is_of_app(path)] or held
     found: list[Path] = []
-    for parent, names in _walk(folder):
-        if FIREBASE_JSON in names and not any(parent.is_relative_to(other) for other in found):
-            found.append(parent)
+    for path in meant:
+        if not any(path.is_relative_to(other) for other in found):
+            found.append(path)
     return tuple(found)
+
+
+def _is_of_app(folder: Path) -> bool:
+    """Whether a firebase.json is what `flutterfire configure` leaves in an app: no back end.
+
+    Source: flutterfire_cli, which writes the key `flutter` alone where there is no file yet.
+    """
+    try:
+        value = parse_json(read_text_file(folder / FIREBASE_JSON))
+    except HarnessError:
+        return False  # said when it is loaded
+    return value.kind is JsonKind.OBJECT and set(value.members) == {"flutter"}
 
 
 def load_project(folder: Path) -> Project:

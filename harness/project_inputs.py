@@ -141,8 +141,10 @@ class ProjectInputs:
         if name == HARNESS:
             return _text_digest(f"firebase-workflow-harness {harness_version()}")
         inside = Path(os.path.normpath(name.removesuffix(WITHOUT_TICKS).removesuffix("*")))
-        if inside.is_absolute() or os.pardir in inside.parts:
-            return None  # evidence is a file like any other: it must not lead out of the project
+        if inside.is_absolute() or (os.pardir in inside.parts and name != self._app_name()):
+            # Evidence is a file like any other: it must not lead out of the project, but to the app
+            # that harness.yaml names.
+            return None
         path = self.project.folder / inside
         try:
             if name.endswith(LISTING_SUFFIX):
@@ -195,7 +197,8 @@ class ProjectInputs:
             app = find_flutter_folder(self.project.folder, self.project.settings.flutter_folder)
         except (ConfigError, EnvironmentLacking):
             return None
-        return self._folder_name(self.project.relative(app / "lib"))
+        # The app may lie beside the folder of firebase.json.
+        return self._folder_name(Path(os.path.relpath(app / "lib", self.project.folder)).as_posix())
 
 
 def without_covered(names: Collection[str]) -> frozenset[str]:

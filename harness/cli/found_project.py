@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.cli.git import run_git
+from harness.cli.inputs import check_inputs
 from harness.emulators.firebase_config import choose_services, read_firebase_config
-from harness.errors import ConfigError, EnvironmentLacking, HarnessError
+from harness.errors import ConfigError, EnvironmentLacking, HarnessError, HarnessErrors
 from harness.flutter_project import flutter_folders
 from harness.project import (
     FIREBASE_JSON,
@@ -50,8 +51,6 @@ def find_project_to_init(start: Path) -> Path:
     """
     if not start.is_dir():
         raise ConfigError(f"there is no folder {start}", fix="name a folder: harness init DIR")
-    if (start / FIREBASE_JSON).is_file():
-        return start.resolve()
     below = project_folders_below(start.resolve())
     if len(below) > 1:
         commands = "".join(
@@ -60,8 +59,6 @@ def find_project_to_init(start: Path) -> Path:
         raise ConfigError(
             f"{len(below)} Firebase projects are below {start}", fix=f"choose one:{commands}"
         )
-    if below:
-        return below[0]
     try:
         return find_project_folder(start)
     except ConfigError as error:
@@ -101,27 +98,44 @@ def look(folder: Path, repository: Path) -> FoundProject:
         files=_files(project),
         services=_services(folder),
         functions=tuple(_functions(folder, each.source) for each in project.firebase.functions),
-        apps=tuple(relative_name(folder, app) for app in flutter_folders(folder)),
+        apps=_apps(folder, repository),
         documents=documents,
         is_discovered=is_discovered,
         phase_files=tuple(
             name for path in phases if (name := relative_name(folder, path)) not in known
         )[:_SHOWN_PHASES],
         checks_folder=project.settings.checks_folder.strip("/"),
+        problems=_problems(project),
         has_gitlab=(repository / ".gitlab-ci.yml").is_file(),
     )
+
+
+def _apps(folder: Path, repository: Path) -> tuple[str, ...]:
+    """Return the Flutter apps in a project; if it has none, those beside it in its repository."""
+    apps = flutter_folders(folder) or flutter_folders(repository)
+    return tuple(Path(os.path.relpath(app, folder)).as_posix() for app in apps)
 
 
 def _rules(project: Project, name: str) -> FoundRules:
     database = project.firebase.default_firestore
     try:
         ruleset = loaded(read_rules(project, name))
-    except HarnessError as error:
-        return FoundRules(name, problem=str(error))
+    except HarnessError:
+        return FoundRules(name)
     found = FoundRules(name)
     if database is None or database.rules != name:
         return found
     return replace(found, public=public_requests(ruleset, RulesTimestamp(time.time_ns())))
+
+
+def _problems(project: Project) -> tuple[str, ...]:
+    try:
+        check_inputs(project)
+    except HarnessErrors as group:
+        return tuple(map(str, group.errors))
+    except HarnessError as error:
+        return (str(error),)
+    return ()
 
 
 def _files(project: Project) -> tuple[str, ...]:
@@ -145,7 +159,7 @@ def _functions(folder: Path, source: str) -> FoundFunctions:
     path = folder / source
     if not path.is_dir():
         return FoundFunctions(
-            source, "", "is not there", "correct functions.source in firebase.json"
+            source, "", "are not there", "correct functions.source in firebase.json"
         )
     if (path / "package.json").is_file():
         language = "TypeScript" if (path / "tsconfig.json").is_file() else "JavaScript"
@@ -155,12 +169,12 @@ def _functions(folder: Path, source: str) -> FoundFunctions:
             return FoundFunctions(source, language)
         locks = (_INSTALLS[name] for name in _INSTALLS if (path / name).is_file())
         command = f"{next(locks, 'npm install')}  (in {source})"
-        return FoundFunctions(source, language, "lacks its packages", command)
+        return FoundFunctions(source, language, "lack their packages", command)
     if (path / "main.py").is_file() or (path / "requirements.txt").is_file():
         if (path / "venv").is_dir():
             return FoundFunctions(source, "Python")
         install = "python3 -m venv venv && venv/bin/pip install -r requirements.txt"
-        return FoundFunctions(source, "Python", "lacks its packages", f"{install}  (in {source})")
+        return FoundFunctions(source, "Python", "lack their packages", f"{install}  (in {source})")
     return FoundFunctions(source, "")
 
 

@@ -83,9 +83,8 @@ def _summary(found: FoundProject) -> str:
 
 def _notes(found: FoundProject) -> Iterator[str]:
     """Say what stands in the way of checks, and what can be done besides."""
-    for rules in found.rules:
-        if rules.problem:
-            yield f"! {_first_lines(rules.problem)}"
+    for problem in found.problems:
+        yield f"! {_first_lines(problem)}"
     for each in found.functions:
         if each.lacks:
             yield f"! functions in {one_line(each.source)} {each.lacks}: {one_line(each.command)}"

@@ -38,6 +38,8 @@ def run_client_query(
         use: From the fixture `client_contract`.
         samples: Values that only the running app knows, by the names in its code; "example" stands
             for all others.
+    Raises:
+        LookupError: The app chooses the field, and no sample says which: another index would do.
     """
     from google.cloud.firestore_v1.base_query import FieldFilter
 
@@ -48,15 +50,24 @@ def run_client_query(
     )
     for each in use.filters:
         operator, value = _comparison(each, known)
-        query = query.where(filter=FieldFilter(each.field, operator, value))
+        query = query.where(filter=FieldFilter(_field(each.field, known), operator, value))
     for order in use.orders:
         direction = "DESCENDING" if order.descending else "ASCENDING"
-        query = query.order_by(order.field, direction=direction)
+        query = query.order_by(_field(order.field, known), direction=direction)
     if isinstance(use.limit, int):
         query = query.limit(use.limit)
     if use.run is QueryRun.AGGREGATE:
         return int(query.count().get()[0][0].value)
     return len(query.get())
+
+
+def _field(name: str, samples: Mapping[str, Any]) -> str:
+    def known(found: re.Match[str]) -> str:
+        if found[1] not in samples:
+            raise LookupError(f"which field {found[0]} is, only the app knows: give a sample of it")
+        return str(samples[found[1]])
+
+    return _NAME.sub(known, name)
 
 
 def _comparison(each: ClientFilter, samples: Mapping[str, Any]) -> tuple[str, Any]:

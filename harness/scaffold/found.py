@@ -29,13 +29,11 @@ class FoundRules:
     """A file of security rules.
 
     Attributes:
-        problem: Why it does not load, with the place; empty if it does.
         public: Of Firestore's default database: what it allows to whoever is not signed in, pairs
             of method and example document.
     """
 
     name: str
-    problem: str = ""
     public: tuple[tuple[str, str], ...] = ()
 
 
@@ -55,6 +53,7 @@ class FoundProject:
         is_discovered: Whether the harness finds them without being told where.
         phase_files: Markdown files of phases, which a workflow document can be filled from.
         checks_folder: Where checks go.
+        problems: What of the project's files does not load, each with its place.
         has_gitlab: Whether the repository has a `.gitlab-ci.yml`.
     """
 
@@ -70,4 +69,5 @@ class FoundProject:
     is_discovered: bool
     phase_files: tuple[str, ...]
     checks_folder: str
+    problems: tuple[str, ...]
     has_gitlab: bool
