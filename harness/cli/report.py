@@ -183,7 +183,7 @@ def _rendered(
     if format_name == "json":
         from harness.reports.json import reports_to_json
 
-        return reports_to_json(reports)
+        return reports_to_json(reports, unchecked=unchecked)
     if format_name == "markdown":
         from harness.reports.markdown import render_markdown
 
@@ -195,7 +195,8 @@ def _rendered(
     if format_name == "junit":
         from harness.reports.junit import report_to_junit
 
-        return report_to_junit(*reports)
+        shown = [replace(report, items=report.left) for report in reports]
+        return report_to_junit(*(shown if unchecked else reports))
     if format_name == "github":
         from harness.reports.github import render_annotations
 

@@ -24,6 +24,7 @@ _ERROR_LINE = re.compile(r"\b(\w*(?:Error|Exception)): (.+)")
 _MISSING_MODULE = re.compile(r"Cannot find (?:module|package) '([^']+)'")
 _OLD_SDK = re.compile(r"old version of firebase-functions SDK \(([\d.]+)\)[^>]*>=([\d.]+\d)")
 _NOT_BUILT = re.compile(r"(\S+) does not exist, can't deploy Cloud Functions")
+_NO_VENV = re.compile(r"Missing virtual environment at (\S+) directory\.[^']*'([^']+)'")
 _EMULATOR_EXITED = re.compile(r"(\w[\w ]*? Emulator) has exited with code: (\d+)")
 _FIREBASE_ERROR = re.compile(r"^Error: (.+)$")
 
@@ -81,6 +82,14 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
         return SuiteFailed(
             f"functions do not load: {entry}, which package.json calls main, does not exist",
             fix=f"run: npm run build  (in {folder}); first, if it lacks node_modules: npm install",
+            log_tail=tail,
+        )
+    no_venv = next((found for text in around if (found := _NO_VENV.search(text))), None)
+    if no_venv is not None:
+        name, command = no_venv.groups()
+        return SuiteFailed(
+            f"functions do not load: {folder} has no virtual environment with its packages",
+            fix=f"run: {command} && {name}/bin/pip install -r requirements.txt  (in {folder})",
             log_tail=tail,
         )
     old = next((found for text in around if (found := _OLD_SDK.search(text))), None)

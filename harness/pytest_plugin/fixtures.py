@@ -184,13 +184,15 @@ def harness_settings(harness_project: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def workflow_document(pytestconfig: pytest.Config, harness_project: Path) -> WorkflowDocument:
-    """The workflow document whose items the checks name, as it was when the run began."""
-    from harness.project import load_settings, load_workflow, one_workflow_path
+    """The workflow document whose items the checks name, as it was when the run began; of several,
+    the first.
+    """
+    from harness.project import load_settings, load_workflow, one_workflow_path, workflow_paths
 
     chosen = pytestconfig.getoption("--harness-workflow")
     settings = load_settings(harness_project)
-    path = one_workflow_path(harness_project, settings, chosen[0] if chosen else None)
-    return load_workflow(path)
+    paths = workflow_paths(harness_project, settings, chosen)
+    return load_workflow(paths[0] if paths else one_workflow_path(harness_project, settings))
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,19 @@ def report_to_json(report: RunReport) -> str:
     return _text(_report_to_value(report))
 
 
-def reports_to_json(reports: Sequence[RunReport]) -> str:
+def reports_to_json(reports: Sequence[RunReport], *, unchecked: bool = False) -> str:
     """Return the reports on all documents of a project: on one as `report_to_json` does, on several
-    with each in a list."""
-    if len(reports) == 1:
-        return report_to_json(reports[0])
-    return _text({"format": SEVERAL, "reports": [_report_to_value(report) for report in reports]})
+    with each in a list.
+
+    Args:
+        reports: On each document.
+        unchecked: Leave out the items that are verified or signed; `counts` stays of all.
+    """
+    values = [_report_to_value(report) for report in reports]
+    for value, report in zip(values, reports, strict=True):
+        if unchecked:
+            value["items"] = [_item_to_json(item) for item in report.left]
+    return _text(values[0] if len(values) == 1 else {"format": SEVERAL, "reports": values})
 
 
 def _text(value: dict[str, Any]) -> str:

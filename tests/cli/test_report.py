@@ -49,6 +49,19 @@ def test_json_and_markdown(harness: Harness, project: ProjectFolder) -> None:
     assert "Verify security rules" in harness("report", "--format", "markdown", "--unchecked").out
 
 
+def test_only_what_is_left_in_json_and_junit(harness: Harness, project: ProjectFolder) -> None:
+    harness("sign-off", "Nobody checks this", "--by", "Ana")
+    report = json.loads(harness("report", "--format", "json", "--unchecked").out)
+    assert [item["text"] for item in report["items"]] == [
+        "Verify security rules",
+        "Test Cloud Functions",
+        "Performance testing",
+    ]
+    assert report["counts"]["total"] == 4
+    assert "Nobody" not in harness("report", "--format", "junit", "--unchecked").out
+    assert "Nobody" in harness("report", "--format", "junit").out
+
+
 def test_the_report_can_go_to_a_file(harness: Harness, project: ProjectFolder) -> None:
     ran = harness("report", "--format", "json", "-o", "out.json")
     assert (ran.status, ran.out) == (0, "")
