@@ -57,6 +57,7 @@ from harness.firestore.documents import (
 )
 from harness.firestore.engine import QueryEngine
 from harness.firestore.index_definitions import IndexDefinitions
+from harness.firestore.index_limits import check_index_entries
 from harness.firestore.listing import parse_order_by
 from harness.firestore.masks import project_fields
 from harness.firestore.missing_index import MissingIndex
@@ -416,7 +417,7 @@ class DatabaseService:
                 request.transaction, now, writes=bool(request.writes)
             )
             record.attempt = transaction.attempt
-        prepared = self.store.prepare(request.writes, now)
+        prepared = self._prepare(request.writes, now)
         try:
             self._wait_for_locks(
                 prepared.changes, request.transaction or None, now, record, give_up
@@ -458,7 +459,7 @@ class DatabaseService:
         outcomes: list[WriteResult | StatusError] = []
         for write in request.writes:
             try:
-                prepared = self.store.prepare([write], now)
+                prepared = self._prepare([write], now)
                 self._wait_for_locks(prepared.changes, None, now, record, give_up=True)
                 result = self.store.commit(prepared)
             except StatusError as error:
@@ -467,6 +468,16 @@ class DatabaseService:
                 outcomes.append(result.write_results[0])
                 self._meter_writes(record, [write], result)
         return BatchWriteReply(tuple(outcomes))
+
+    def _prepare(self, writes: Sequence[Write], now: Timestamp) -> PreparedCommit:
+        prepared = self.store.prepare(writes, now)
+        if self.profile.limits_index_entries:
+            definitions = self.project.definitions
+            for step in prepared.steps:
+                after = step.after
+                if after is not None and after is not step.before:
+                    check_index_entries(after.path, after.fields, definitions)
+        return prepared
 
     def _changes_of_batch(self, request: BatchWrite, now: Timestamp) -> tuple[DocumentChange, ...]:
         """Return what the writes of a batch would change that can be done at all."""

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Final
 
 from harness.errors import ConfigError, HarnessError, HarnessErrors, StatusError
+from harness.firestore import limits
 from harness.firestore.paths import FieldPath, parse_field_path
 from harness.firestore.query import NAME
 
@@ -285,6 +286,15 @@ class _IndexFileReader:
             return IndexDefinitions()
         composites = self.each(content.get("indexes", []), "indexes", self.index)
         overrides = self.each(content.get("fieldOverrides", []), "fieldOverrides", self.override)
+        count = len(set(composites))
+        if count > limits.MAX_COMPOSITE_INDEXES:
+            # Deploying such a file fails, so nothing else is done with it either.
+            self.refuse(
+                "indexes",
+                f"{count:,} composite indexes; a database has at most "
+                f"{limits.MAX_COMPOSITE_INDEXES:,}",
+                "remove those that no query needs, or rely on merging of indexes",
+            )
         return IndexDefinitions(tuple(composites), tuple(overrides))
 
     def each(self, items: object, where: str, read: Any) -> list[Any]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import TypeAlias
 
+from harness.firestore import limits
 from harness.firestore.index_definitions import (
     IndexDefinition,
     IndexDefinitions,
@@ -38,11 +39,14 @@ class DocumentEntries:
 
     Attributes:
         count: More than one where an array's elements are indexed.
+        size_bytes: Of all of them.
+        largest_bytes: Of the largest.
     """
 
     index: IndexDefinition
     count: int
     size_bytes: int
+    largest_bytes: int
 
 
 _Entry: TypeAlias = tuple[bytes, int]
@@ -57,7 +61,8 @@ def index_entries(
     The key index, which every document is in, is not among them: it is part of the document's size.
     """
     for index, entries in _entries(path, fields, definitions):
-        yield DocumentEntries(index, len(entries), sum(size for _, size in entries))
+        sizes = [size for _, size in entries]
+        yield DocumentEntries(index, len(sizes), sum(sizes), max(sizes))
 
 
 def written_entries(
@@ -165,5 +170,6 @@ def _composite_entries(path: ResourcePath, fields: Fields, index: IndexDefinitio
             b"".join(map(value_key, values)),
             composite_entry_size_bytes(path, values, is_collection_group=is_group),
         )
-        for values in product(*choices)
+        # A document that has more is refused.
+        for values in islice(product(*choices), limits.MAX_INDEX_ENTRIES_PER_DOCUMENT + 1)
     ]

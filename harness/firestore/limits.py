@@ -1,6 +1,6 @@
 """Firestore's documented limits, each with its source. Numbers only; nothing is enforced here.
 
-They are production's; where the official emulator (1.22.0) is laxer, that is its business. The
+They are production's; where the official emulator (1.22.0) is laxer, `profile.py` says so. The
 capability table (`harness/server/capabilities.yaml`) says which of them are not enforced.
 
 Sources, read 2026: "Quotas" is Firestore's page "Usage and limits"; "Storage size" is its page
@@ -28,6 +28,7 @@ DOCUMENT_NAME_OVERHEAD_BYTES = 16
 INDEX_ENTRY_OVERHEAD_BYTES = 32
 
 # Writes. Source: Quotas, "Writes and transactions". A commit holds as many writes as fit its bytes.
+# Of a request, production has been seen to take one MiB more before it refuses it.
 MAX_REQUEST_BYTES = 10_485_760
 MAX_TRANSFORMS_PER_DOCUMENT = 500
 
@@ -50,7 +51,9 @@ MAX_INEQUALITY_FIELDS = 10
 MAX_QUERY_COMPONENTS = 100
 MAX_AGGREGATIONS = 5
 
-# Indexes. Source: Quotas, "Indexes".
+# Indexes. Source: Quotas, "Indexes". Composite indexes: of a project with billing; 200 without.
+# Production has been seen to refuse entries that are smaller, and sums that are larger, than it
+# documents: these are the numbers that it promises.
 MAX_INDEX_ENTRIES_PER_DOCUMENT = 40_000
 MAX_INDEX_ENTRIES_BYTES_PER_DOCUMENT = 8_388_608
 MAX_INDEX_ENTRY_BYTES = 7_680

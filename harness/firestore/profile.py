@@ -22,6 +22,9 @@ class Profile:
     Attributes:
         enforces_indexes: A query without its composite index fails.
         max_inequality_fields: In one query; None: any number.
+        max_query_components: Filters, orders and parent of one query; None: any number.
+        max_request_bytes: Of one request's message; None: what the transport takes.
+        limits_index_entries: A document whose index entries are too many or too large is refused.
         counts_array_contains_by_disjunct: One array-contains for each part of an OR; otherwise one
             for the whole query.
         refuses_descending_keys: `order by __name__ desc` alone fails for that; otherwise it wants
@@ -44,6 +47,9 @@ class Profile:
     name: str
     enforces_indexes: bool
     max_inequality_fields: int | None
+    max_query_components: int | None
+    max_request_bytes: int | None
+    limits_index_entries: bool
     counts_array_contains_by_disjunct: bool
     refuses_descending_keys: bool
     takes_implicit_cursor_values: bool
@@ -62,6 +68,9 @@ PRODUCTION: Final = Profile(
     name="production",
     enforces_indexes=True,
     max_inequality_fields=limits.MAX_INEQUALITY_FIELDS,
+    max_query_components=limits.MAX_QUERY_COMPONENTS,
+    max_request_bytes=limits.MAX_REQUEST_BYTES,
+    limits_index_entries=True,
     counts_array_contains_by_disjunct=True,
     refuses_descending_keys=False,
     takes_implicit_cursor_values=True,
@@ -80,6 +89,9 @@ EMULATOR: Final = Profile(
     name="emulator",
     enforces_indexes=False,
     max_inequality_fields=None,
+    max_query_components=None,
+    max_request_bytes=None,
+    limits_index_entries=False,
     counts_array_contains_by_disjunct=False,
     refuses_descending_keys=True,
     takes_implicit_cursor_values=False,

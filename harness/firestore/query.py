@@ -163,6 +163,9 @@ _EXPANSIONS: Final = {
 }
 
 
+_MOST_DISJUNCTS: Final = 2**63 - 1
+
+
 def field_filters(where: Filter | None) -> Iterator[FieldFilter]:
     """Yield the field filters of a filter, in the order they were written, at any depth."""
     if isinstance(where, FieldFilter):
@@ -203,7 +206,8 @@ def effective_order(query: StructuredQuery) -> tuple[Order, ...]:
 def disjunct_count(where: Filter | None) -> int:
     """Count the disjuncts of a filter's disjunctive normal form without building it.
 
-    OR adds, AND multiplies, IN and ARRAY_CONTAINS_ANY count one for each value.
+    OR adds, AND multiplies, IN and ARRAY_CONTAINS_ANY count one for each value. A count beyond 64
+    bits is as good as any other.
     """
     if where is None:
         return 1
@@ -214,7 +218,7 @@ def disjunct_count(where: Filter | None) -> int:
         return sum(counts) or 1
     total = 1
     for count in counts:
-        total *= count
+        total = min(total * count, _MOST_DISJUNCTS)
     return total
 
 

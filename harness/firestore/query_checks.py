@@ -186,6 +186,28 @@ def _check_combinations(
             f"Cannot have inequality filters on more than {profile.max_inequality_fields} "
             f"properties: [{names}]"
         )
+    if profile.max_query_components is not None:
+        _check_components(query, filters, count, profile.max_query_components)
+
+
+def _check_components(
+    query: StructuredQuery, filters: Sequence[FieldFilter], disjunct_count: int, most: int
+) -> None:
+    """Refuse a query of too many parts, counted in its disjunctive normal form.
+
+    Source: Firestore, "Perform simple and compound queries", Query limitations; the words are
+    recorded from production.
+    """
+    orders, ancestors = len(query.order_by), 0 if query.parent.is_root else 1
+    if len(filters) * disjunct_count + orders + ancestors <= most:
+        return  # however they are spread
+    count = sum(map(len, disjuncts(query)))
+    if count + orders + ancestors > most:
+        raise _invalid(
+            f"The query may not have more than {most} filters + sort orders + ancestor total. "
+            f"Currently there are {count} filters, {orders} sort orders, and "
+            f"{'one' if ancestors else 'no'} ancestor filter."
+        )
 
 
 def _has_disjunction(where: Filter | None) -> bool:

@@ -8,8 +8,9 @@ alone. Where no project has a fault, a call costs one look at an empty dict more
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from harness.backend.faults import ANY_ID, AskedRequest, Segments, Strike, Touched
@@ -98,8 +99,8 @@ def guarded_call(shell: Shell, rpc: str, call: Call) -> Call:
             current_fault.set(None)
         if strike.error is None:
             return answer
-        if strike.cut_after and isinstance(answer, list):
-            raise AnswerCut(strike.error, answer[: strike.cut_after])
+        if strike.cut_after and isinstance(answer, Iterable):
+            raise AnswerCut(strike.error, list(islice(answer, strike.cut_after)))
         raise strike.error
 
     return guarded

@@ -2,9 +2,11 @@
 handler.
 
 Written for one purpose, gRPC on loopback, where it costs a third of what general servers do: each
-    answer is one write, and
-header blocks are constants. No priorities, no push; limits that a hostile client could meet end the
-connection.
+answer is one write, and header blocks are constants. No priorities, no push.
+
+What a client can make the server keep is bounded: by the windows it is given, by what it may leave
+unread, and by how long it may be silent in the middle of something. Whoever goes beyond loses the
+stream or the connection.
 
 Source: RFC 9113.
 """
@@ -24,6 +26,9 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS = 0, 1, 2, 3, 4
 _PUSH_PROMISE, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 5, 6, 7, 8, 9
 
+_OF_A_STREAM: Final = frozenset({_DATA, _RST_STREAM})
+_OF_THE_CONNECTION: Final = frozenset({_SETTINGS, _PING, _GOAWAY})
+
 _END_STREAM, _ACK, _END_HEADERS, _PADDED, _HAS_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 
 _SETTING_HEADER_TABLE_SIZE, _SETTING_MAX_STREAMS = 1, 3
@@ -39,8 +44,16 @@ _DEFAULT_FRAME_SIZE = 16_384
 _OUR_STREAM_WINDOW = 4 * 1024 * 1024
 _OUR_CONNECTION_WINDOW = 1 << 30
 _OUR_MAX_STREAMS = 1000
-_MAX_QUEUED_BYTES = 1 << 20
+_MAX_QUEUED_BYTES = 256 * 1024
 """What a stream may have waiting before its writer waits too."""
+MAX_UNREAD_BYTES = 64 * 1024 * 1024
+"""Answers that wait for one client; while more do, no more of its requests are taken."""
+MAX_CONTROL_FRAMES = 10_000
+"""Frames a second that ask for work and bring none: pings, settings, resets, empty ones."""
+MAX_CONTINUATIONS = 64
+HANDSHAKE_ROUNDS = 10
+SILENT_ROUNDS = 30
+"""Seconds in which a connection must have begun; for which a request may stop in its middle."""
 
 _FRAME_HEAD = Struct(">HBBBI")
 _SETTING = Struct(">HI")
@@ -65,6 +78,9 @@ class StreamHandler(Protocol):
     def lost(self) -> None:
         """Hear that nobody waits for the answer any more."""
 
+    def silent(self) -> None:
+        """Hear that the body has stopped in its middle for a long time."""
+
 
 MakeHandler = Callable[["Http2Stream", Headers], StreamHandler]
 
@@ -86,9 +102,11 @@ class Http2Stream:
         "_waiter",
         "handler",
         "id",
+        "is_held",
         "is_over",
         "queued",
         "receives",
+        "silent_rounds",
         "to_acknowledge",
         "window",
     )
@@ -100,6 +118,8 @@ class Http2Stream:
         self.handler: StreamHandler | None = None
         self.receives = True
         self.is_over = False
+        self.is_held = False
+        self.silent_rounds = 0
         self.to_acknowledge = 0
         self.queued = bytearray()
         self._trailers: bytes | None = None
@@ -119,17 +139,17 @@ class Http2Stream:
             return
         out = frame(_HEADERS, _END_HEADERS, self.id, head) if head is not None else b""
         self._trailers = trailers
+        connection = self._connection
         if self.queued:
-            self.queued += data
+            self._queue(data)
         elif data:
-            connection = self._connection
             size = len(data)
             if size <= connection.max_frame_size and size <= min(self.window, connection.window):
                 self.window -= size
                 connection.window -= size
                 out += frame(_DATA, 0, self.id, data)
             else:
-                self.queued += data
+                self._queue(data)
                 connection.write(out)
                 out = b""
                 connection.flush(self)
@@ -137,7 +157,17 @@ class Http2Stream:
             out += frame(_HEADERS, _END_HEADERS | _END_STREAM, self.id, trailers)
             self._finish()
         if out:
-            self._connection.write(out)
+            connection.write(out)
+
+    def _queue(self, data: bytes) -> None:
+        self.queued += data
+        self._connection.queued_bytes += len(data)
+
+    def release(self) -> None:
+        """Let the client send on, after `is_held` had it wait."""
+        self.is_held = False
+        if not self.is_over:
+            self._connection.open_window(self)
 
     def end_with_headers(self, block: bytes) -> None:
         """Answer with a single header block and nothing else."""
@@ -160,8 +190,11 @@ class Http2Stream:
 
     async def drain(self) -> None:
         """Wait until the client has taken most of what was sent."""
+        connection = self._connection
         while not self.is_over and (
-            len(self.queued) > _MAX_QUEUED_BYTES or self._connection.is_paused
+            len(self.queued) > _MAX_QUEUED_BYTES
+            or connection.is_paused
+            or (self.queued and connection.queued_bytes > MAX_UNREAD_BYTES)
         ):
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
@@ -173,6 +206,7 @@ class Http2Stream:
             return b""
         data = bytes(self.queued[:size])
         del self.queued[:size]
+        self._connection.queued_bytes -= size
         self.window -= size
         return data
 
@@ -197,12 +231,17 @@ class Http2Stream:
             return
         self.is_over = True
         self.receives = False
-        self.queued.clear()
+        self._drop_queue()
         self.wake()
         if self.handler is not None:
             self.handler.lost()
 
+    def _drop_queue(self) -> None:
+        self._connection.queued_bytes -= len(self.queued)
+        self.queued.clear()
+
     def _finish(self) -> None:
+        self._drop_queue()
         if self.receives:
             # The answer is complete before the request: the rest of the request is not wanted.
             self._connection.write_later(frame(_RST_STREAM, 0, self.id, _WORD.pack(NO_ERROR)))
@@ -224,6 +263,11 @@ class Http2Connection(asyncio.Protocol):
         self._streams: dict[int, Http2Stream] = {}
         self._last_stream_id = 0
         self._open_block: tuple[int, int, bytearray] | None = None
+        self._continuations = 0
+        self._control_frames = 0
+        self._has_settings = False
+        self._has_failed = False
+        self._unbegun_rounds = 0
         self._to_acknowledge = 0
         self._initial_window = _DEFAULT_WINDOW
         self._is_reading = False
@@ -231,6 +275,7 @@ class Http2Connection(asyncio.Protocol):
         self.max_frame_size = _DEFAULT_FRAME_SIZE
         self.window = _DEFAULT_WINDOW
         self.is_paused = False
+        self.queued_bytes = 0
         self.peer = Peer()
 
     # --- the transport's side ---------------------------------------------------------------------
@@ -262,11 +307,32 @@ class Http2Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let writers go on."""
         self.is_paused = False
+        if self._transport is not None:
+            self._transport.resume_reading()
         for stream in tuple(self._streams.values()):
             stream.wake()
 
+    def round(self) -> None:
+        """Look, once a second, for what has been unfinished too long."""
+        self._control_frames = 0
+        if self._has_failed:
+            return
+        if not self._has_settings or self._open_block is not None:
+            self._unbegun_rounds += 1
+            if self._unbegun_rounds > HANDSHAKE_ROUNDS:
+                self._fail(ConnectionFailure(ENHANCE_YOUR_CALM, "nothing has come for too long"))
+                return
+        for stream in tuple(self._streams.values()):
+            if stream.receives and stream.handler is not None:
+                stream.silent_rounds += 1
+                if stream.silent_rounds > SILENT_ROUNDS:
+                    stream.silent_rounds = 0
+                    stream.handler.silent()
+
     def data_received(self, data: bytes) -> None:
         """Handle every complete frame; what they are answered with at once leaves in one write."""
+        if self.is_paused and self._transport is not None and self._unread > MAX_UNREAD_BYTES:
+            self._transport.pause_reading()  # until the client has read what it has asked for
         self._received += data
         self._is_reading = True
         try:
@@ -287,6 +353,18 @@ class Http2Connection(asyncio.Protocol):
             self._out.append(data)
         elif self._transport is not None:
             self._transport.write(data)
+
+    def open_window(self, stream: Http2Stream) -> None:
+        """Let a stream's client send as much as has been taken in."""
+        if stream.to_acknowledge > _OUR_STREAM_WINDOW // 2 and not stream.is_held:
+            growth = _WORD.pack(stream.to_acknowledge)
+            self.write(frame(_WINDOW_UPDATE, 0, stream.id, growth))
+            stream.to_acknowledge = 0
+
+    @property
+    def _unread(self) -> int:
+        assert self._transport is not None
+        return self._transport.get_write_buffer_size() + self.queued_bytes
 
     def write_later(self, data: bytes) -> None:
         """Send bytes after those that are being put together now."""
@@ -338,6 +416,10 @@ class Http2Connection(asyncio.Protocol):
     def _handle(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if self._open_block is not None and kind != _CONTINUATION:
             raise ConnectionFailure(PROTOCOL_ERROR, "a header block is not continued")
+        if kind in _OF_A_STREAM and not 0 < stream_id <= self._last_stream_id:
+            raise ConnectionFailure(PROTOCOL_ERROR, "a frame for a stream that is not open")
+        if kind in _OF_THE_CONNECTION and stream_id:
+            raise ConnectionFailure(PROTOCOL_ERROR, "a stream's frame that is the connection's")
         if kind == _DATA:
             self._data(flags, stream_id, payload)
         elif kind == _HEADERS:
@@ -345,13 +427,18 @@ class Http2Connection(asyncio.Protocol):
         elif kind == _WINDOW_UPDATE:
             self._window_update(stream_id, payload)
         elif kind == _PING:
+            self._count_control_frame()
             if len(payload) != 8:
                 raise ConnectionFailure(FRAME_SIZE_ERROR, "a ping has 8 bytes")
             if not flags & _ACK:
                 self.write(frame(_PING, _ACK, 0, payload))
         elif kind == _SETTINGS:
+            self._count_control_frame()
             self._settings(flags, payload)
         elif kind == _RST_STREAM:
+            self._count_control_frame()
+            if len(payload) != _WORD.size:
+                raise ConnectionFailure(FRAME_SIZE_ERROR, "a reset has 4 bytes")
             stream = self._streams.pop(stream_id, None)
             if stream is not None:
                 stream.close()
@@ -359,25 +446,36 @@ class Http2Connection(asyncio.Protocol):
             self._continuation(flags, stream_id, payload)
         elif kind == _PUSH_PROMISE:
             raise ConnectionFailure(PROTOCOL_ERROR, "clients cannot push")
-        # Priorities, the client's goodbye and frames from the future need no answer.
+        else:
+            # Priorities, the client's goodbye and frames from the future need no answer.
+            self._count_control_frame()
+
+    def _count_control_frame(self) -> None:
+        self._control_frames += 1
+        if self._control_frames > MAX_CONTROL_FRAMES:
+            raise ConnectionFailure(ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
 
     def _headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         if stream_id % 2 == 0:
             raise ConnectionFailure(PROTOCOL_ERROR, "a client's streams have odd numbers")
         block = _unpadded(flags, payload)
         if flags & _HAS_PRIORITY:
+            if len(block) < 5:
+                raise ConnectionFailure(FRAME_SIZE_ERROR, "a priority has 5 bytes")
             block = block[5:]
         if flags & _END_HEADERS:
             self._block_complete(flags, stream_id, block)
         else:
             self._open_block = (stream_id, flags, bytearray(block))
+            self._continuations = self._unbegun_rounds = 0
 
     def _continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         if self._open_block is None or self._open_block[0] != stream_id:
             raise ConnectionFailure(PROTOCOL_ERROR, "nothing is to be continued")
         _, first_flags, block = self._open_block
         block += payload
-        if len(block) > MAX_BLOCK_BYTES:
+        self._continuations += 1
+        if len(block) > MAX_BLOCK_BYTES or self._continuations > MAX_CONTINUATIONS:
             raise ConnectionFailure(ENHANCE_YOUR_CALM, "a header block is too large")
         if flags & _END_HEADERS:
             self._open_block = None
@@ -388,27 +486,33 @@ class Http2Connection(asyncio.Protocol):
         stream = self._streams.get(stream_id)
         if stream is None:
             if stream_id <= self._last_stream_id:
+                self._count_control_frame()
                 return  # trailers of a request that has been answered already
             self._last_stream_id = stream_id
             stream = Http2Stream(self, stream_id, self._initial_window)
-            if len(self._streams) >= _OUR_MAX_STREAMS:
+            if len(self._streams) >= _OUR_MAX_STREAMS or self.queued_bytes > MAX_UNREAD_BYTES:
                 stream.reset(REFUSED_STREAM)
                 return
             self._streams[stream_id] = stream
             stream.handler = self._make_handler(stream, headers)
+        elif not stream.receives:
+            stream.abandon(STREAM_CLOSED)
+            return
+        elif not flags & _END_STREAM:
+            raise ConnectionFailure(PROTOCOL_ERROR, "trailers must end their request")
         if flags & _END_STREAM:
             self._ended(stream)
 
     def _data(self, flags: int, stream_id: int, payload: bytes) -> None:
         size = len(payload)
+        if not size and not flags & _END_STREAM:
+            self._count_control_frame()
         self._to_acknowledge += size
         if self._to_acknowledge > _OUR_CONNECTION_WINDOW // 2:
             self.write(frame(_WINDOW_UPDATE, 0, 0, _WORD.pack(self._to_acknowledge)))
             self._to_acknowledge = 0
         stream = self._streams.get(stream_id)
         if stream is None:
-            if stream_id > self._last_stream_id:
-                raise ConnectionFailure(PROTOCOL_ERROR, "data for a stream that is not open")
             return
         if not stream.receives:
             stream.abandon(STREAM_CLOSED)
@@ -419,11 +523,12 @@ class Http2Connection(asyncio.Protocol):
         if flags & _END_STREAM:
             self._ended(stream)
         elif not stream.is_over:
+            stream.silent_rounds = 0
             stream.to_acknowledge += size
-            if stream.to_acknowledge > _OUR_STREAM_WINDOW // 2:
-                growth = _WORD.pack(stream.to_acknowledge)
-                self.write(frame(_WINDOW_UPDATE, 0, stream_id, growth))
-                stream.to_acknowledge = 0
+            if stream.to_acknowledge > _OUR_STREAM_WINDOW:
+                stream.abandon(FLOW_CONTROL_ERROR)
+                return
+            self.open_window(stream)
 
     def _ended(self, stream: Http2Stream) -> None:
         stream.receives = False
@@ -431,10 +536,11 @@ class Http2Connection(asyncio.Protocol):
             stream.handler.end()
 
     def _settings(self, flags: int, payload: bytes) -> None:
+        self._has_settings = True
+        if len(payload) % _SETTING.size or (flags & _ACK and payload):
+            raise ConnectionFailure(FRAME_SIZE_ERROR, "settings of a wrong size")
         if flags & _ACK:
             return
-        if len(payload) % _SETTING.size:
-            raise ConnectionFailure(FRAME_SIZE_ERROR, "settings of a wrong size")
         for name, value in _SETTING.iter_unpack(payload):
             if name == _SETTING_INITIAL_WINDOW_SIZE:
                 if value > _MAX_WINDOW:
@@ -443,6 +549,8 @@ class Http2Connection(asyncio.Protocol):
                 self._initial_window = value
                 for stream in self._streams.values():
                     stream.window += growth
+                    if stream.window > _MAX_WINDOW:
+                        raise ConnectionFailure(FLOW_CONTROL_ERROR, "a window is too large")
             elif name == _SETTING_MAX_FRAME_SIZE:
                 if not _DEFAULT_FRAME_SIZE <= value < 1 << 24:
                     raise ConnectionFailure(PROTOCOL_ERROR, "a frame size out of range")
@@ -474,8 +582,9 @@ class Http2Connection(asyncio.Protocol):
                 self.flush(stream)
 
     def _fail(self, failure: ConnectionFailure) -> None:
-        if self._transport is None:
+        if self._transport is None or self._has_failed:
             return
+        self._has_failed = True
         payload = (
             _WORD.pack(self._last_stream_id) + _WORD.pack(failure.code) + str(failure).encode()
         )

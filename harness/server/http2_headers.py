@@ -19,7 +19,7 @@ counts.
 MAX_BLOCK_BYTES = 64 * 1024
 
 _MEMO_SIZE = 2048
-_MAX_REMEMBERED_BYTES = 8192
+_MAX_REMEMBERED_BYTES = 4096
 
 _blocks: dict[bytes, Headers] = {}
 _fields: dict[bytes, tuple[str, str]] = {}

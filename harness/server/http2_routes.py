@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import parse_qsl
 
-from harness.server.http import MAX_BODY_BYTES, Handler, HttpRequest, HttpResponse
+from harness.server.bounds import Incoming
+from harness.server.http import (
+    MAX_BODY_BYTES,
+    MAX_DISCARDED_BYTES,
+    Handler,
+    HttpRequest,
+    HttpResponse,
+)
 from harness.server.http2 import Http2Stream
 from harness.server.http2_headers import Headers, write_headers
 
@@ -13,21 +20,32 @@ from harness.server.http2_headers import Headers, write_headers
 class Http2Request:
     """One request, collected until it is complete and then answered."""
 
-    def __init__(self, handler: Handler, stream: Http2Stream, headers: Headers) -> None:
+    def __init__(
+        self, handler: Handler, incoming: Incoming, stream: Http2Stream, headers: Headers
+    ) -> None:
         self._handler = handler
+        self._incoming = incoming
         self._stream = stream
         self._headers = headers
         self._body = bytearray()
-        self._is_too_large = False
+        self._body_bytes = 0
+        self._refusal: int | None = None
         self._task: asyncio.Task[None] | None = None
 
     def data(self, data: bytes) -> None:
         """Take in a part of the body."""
-        if len(self._body) + len(data) > MAX_BODY_BYTES:
-            self._is_too_large = True
-            self._body.clear()
-        if not self._is_too_large:
+        self._body_bytes += len(data)
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._refusal = 413
+        elif self._incoming.is_full:
+            self._refusal = 503
+        if self._refusal is not None:
+            self._drop_body()
+        else:
             self._body += data
+            self._incoming.held_bytes += len(data)
+        if self._body_bytes > MAX_DISCARDED_BYTES:
+            self._send(HttpResponse(413))
 
     def end(self) -> None:
         """Answer."""
@@ -35,12 +53,24 @@ class Http2Request:
 
     def lost(self) -> None:
         """Give up."""
+        self._drop_body()
         if self._task is not None:
             self._task.cancel()
 
+    def silent(self) -> None:
+        """Send away a client that has stopped in the middle of its request."""
+        self._drop_body()
+        self._send(HttpResponse(408))
+
+    def _drop_body(self) -> bytes:
+        body = bytes(self._body)
+        self._incoming.held_bytes -= len(body)
+        self._body.clear()
+        return body
+
     async def _answer(self) -> None:
-        if self._is_too_large:
-            self._send(HttpResponse(413))
+        if self._refusal is not None:
+            self._send(HttpResponse(self._refusal))
             return
         path, _, query = self._headers.get(":path", "/").partition("?")
         request = HttpRequest(
@@ -48,7 +78,7 @@ class Http2Request:
             path=path,
             query=tuple(parse_qsl(query, keep_blank_values=True)),
             headers=self._headers,
-            body=bytes(self._body),
+            body=self._drop_body(),
             peer=self._stream.peer,
         )
         response = await self._handler(request)

@@ -95,6 +95,7 @@ class ServerOptions:
         log_requests: Print each request in a line.
         function_manifests: Folder of the functions SDK's manifests, which say who wants retries.
         event_retry_delays_s: Seconds before each further attempt at an event.
+        round_s: Seconds between looks for clients that are silent in the middle of something.
     """
 
     host: str = "localhost"
@@ -105,6 +106,7 @@ class ServerOptions:
     functions_emulator: str | None = None
     function_manifests: Path | None = None
     event_retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S
+    round_s: float = 1.0
     indexes: Path | None = None
     enforce_indexes: bool | None = None
     profile: Profile = PRODUCTION

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from harness.errors import StatusCode, StatusError
 from harness.server.admin import AdminApi
+from harness.server.bounds import payload_too_large
 from harness.server.function_processes import FunctionProcesses
 from harness.server.http import HttpRequest, HttpResponse
 from harness.server.rest import RestApi, error_response
@@ -29,12 +30,14 @@ class HttpRoutes:
 
     Args:
         functions: Tells which function a connection comes from; None: there are no functions.
+        max_request_bytes: Of a request to the API; None: what the transport takes.
     """
 
     admin: AdminApi
     rest: RestApi
     channels: WebChannels
     functions: FunctionProcesses | None = None
+    max_request_bytes: int | None = None
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request; never raises for what a client did."""
@@ -62,6 +65,9 @@ class HttpRoutes:
             function=functions.function_of(request.peer) if functions is not None else None,
             source=request.headers.get("x-harness-source"),
         )
+        most = self.max_request_bytes
+        if most is not None and len(request.body) > most and _is_api(self, request.path):
+            raise payload_too_large(most)
         if _API.match(request.path):
             found = await self.rest.handle(request, headers)
             if found is not None and found.status == HTTPStatus.OK:
@@ -72,6 +78,10 @@ class HttpRoutes:
             headers.caller()  # not needed, but a malformed token is refused here too
             found = await self.admin.handle(request)
         return found or HttpResponse(404, b"Not Found\n", "text/plain; charset=utf-8")
+
+
+def _is_api(routes: HttpRoutes, path: str) -> bool:
+    return _API.match(path) is not None or routes.channels.is_for(path)
 
 
 def _with_cors(response: HttpResponse, request: HttpRequest) -> HttpResponse:

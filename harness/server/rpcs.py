@@ -1,15 +1,17 @@
 """The methods of `google.firestore.v1.Firestore`, as functions of messages; gRPC and REST both end
 here.
 
-Each takes a request message and the headers, and returns the response message, or a list of them
-where the method is a stream of responses. The order of checks is the emulator's: names first, then
-the token, then everything else.
+Each takes a request message and the headers, and returns the response message, or several of them
+where the method is a stream of responses. Of a long answer, messages are made as they are sent: the
+documents that they tell of are there already, and never change. The order of checks is the
+emulator's: names first, then the token, then everything else.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,10 +20,12 @@ from harness.backend.metering import RequestRecord
 from harness.backend.requests import (
     BatchWrite,
     Commit,
+    DocumentsReply,
     GetDocuments,
     ListCollectionIds,
     ListDocuments,
     PartitionQuery,
+    QueryReply,
     RunAggregation,
     RunQuery,
 )
@@ -45,6 +49,9 @@ from harness.server.shell import RequestHeaders, Shell, new_document_id
 from harness.server.wire import pb
 
 T = TypeVar("T")
+_TURN = 1_000
+"""Documents that are put into one message before others have their turn."""
+
 _Read: TypeAlias = GetDocuments | ListDocuments | RunQuery | RunAggregation
 
 
@@ -119,7 +126,7 @@ class FirestoreRpcs:
         wire.document_to_proto(name, snapshot, out)
         return out
 
-    async def batch_get_documents(self, request: Any, headers: RequestHeaders) -> list[Any]:
+    async def batch_get_documents(self, request: Any, headers: RequestHeaders) -> Iterator[Any]:
         """Read documents by name."""
         name = parse_database_name(request.database)
         paths = tuple([wire.document_path(document, name) for document in request.documents])
@@ -136,22 +143,7 @@ class FirestoreRpcs:
                 operation, caller, now, record, give_up=give_up
             ),
         )
-        responses = []
-        if reply.transaction is not None:
-            # Alone in its response: the Node client opens its transaction with it.
-            responses.append(pb.BatchGetDocumentsResponse(transaction=reply.transaction))
-        documents = reply.documents
-        if not service.profile.keeps_order_asked:
-            documents = tuple(sorted(documents, key=_is_missing))
-        for path, snapshot in documents:
-            out = pb.BatchGetDocumentsResponse()
-            if snapshot is None:
-                out.missing = document_name(name, path)
-            else:
-                wire.document_to_proto(name, snapshot, out.found)
-            wire.timestamp_to_proto(reply.read_time, out.read_time)
-            responses.append(out)
-        return responses
+        return _documents_messages(service, reply)
 
     async def list_documents(self, request: Any, headers: RequestHeaders) -> Any:
         """Read one page of a collection."""
@@ -179,7 +171,9 @@ class FirestoreRpcs:
             ),
         )
         out = pb.ListDocumentsResponse(next_page_token=reply.next_page_token)
-        for path, snapshot in reply.documents:
+        for number, (path, snapshot) in enumerate(reply.documents):
+            if number % _TURN == _TURN - 1:
+                await asyncio.sleep(0)
             if snapshot is None:
                 out.documents.add(name=document_name(name, path))
             else:
@@ -206,7 +200,7 @@ class FirestoreRpcs:
             collection_ids=reply.collection_ids, next_page_token=reply.next_page_token
         )
 
-    async def run_query(self, request: Any, headers: RequestHeaders) -> list[Any]:
+    async def run_query(self, request: Any, headers: RequestHeaders) -> Iterator[Any]:
         """Run a query; the last response says that it is done."""
         name, parent = parse_parent_name(request.parent)
         service, caller = self._open(name, headers)
@@ -226,30 +220,7 @@ class FirestoreRpcs:
             ),
         )
         duration_s = time.perf_counter() - started
-        responses = []
-        if reply.transaction is not None:
-            responses.append(pb.RunQueryResponse(transaction=reply.transaction))
-        if operation.explain is False and reply.explain is not None:
-            out = pb.RunQueryResponse()
-            wire.explain_to_proto(reply.explain, duration_s, out.explain_metrics)
-            return [*responses, out]
-        first = len(responses)
-        for snapshot in reply.documents:
-            out = pb.RunQueryResponse()
-            wire.document_to_proto(name, snapshot, out.document)
-            wire.timestamp_to_proto(reply.read_time, out.read_time)
-            responses.append(out)
-        if len(responses) == first:
-            out = pb.RunQueryResponse()
-            wire.timestamp_to_proto(reply.read_time, out.read_time)
-            responses.append(out)
-        responses[first].skipped_results = reply.skipped
-        last = responses[-1]
-        # Nothing may follow: the Node client stops reading at `done`.
-        last.done = True
-        if reply.explain is not None:
-            wire.explain_to_proto(reply.explain, duration_s, last.explain_metrics)
-        return responses
+        return _query_messages(name, reply, operation.explain is False, duration_s)
 
     async def run_aggregation_query(self, request: Any, headers: RequestHeaders) -> list[Any]:
         """Aggregate over a query."""
@@ -459,6 +430,49 @@ class FirestoreRpcs:
         if snapshot is not None:
             wire.document_to_proto(service.name, snapshot, out)
         return out
+
+
+def _documents_messages(service: DatabaseService, reply: DocumentsReply) -> Iterator[Any]:
+    if reply.transaction is not None:
+        # Alone in its response: the Node client opens its transaction with it.
+        yield pb.BatchGetDocumentsResponse(transaction=reply.transaction)
+    documents = reply.documents
+    if not service.profile.keeps_order_asked:
+        documents = tuple(sorted(documents, key=_is_missing))
+    for path, snapshot in documents:
+        out = pb.BatchGetDocumentsResponse()
+        if snapshot is None:
+            out.missing = document_name(service.name, path)
+        else:
+            wire.document_to_proto(service.name, snapshot, out.found)
+        wire.timestamp_to_proto(reply.read_time, out.read_time)
+        yield out
+
+
+def _query_messages(
+    name: DatabaseName, reply: QueryReply, is_plan_only: bool, duration_s: float
+) -> Iterator[Any]:
+    if reply.transaction is not None:
+        yield pb.RunQueryResponse(transaction=reply.transaction)
+    if is_plan_only and reply.explain is not None:
+        out = pb.RunQueryResponse()
+        wire.explain_to_proto(reply.explain, duration_s, out.explain_metrics)
+        yield out
+        return
+    documents: Sequence[DocumentSnapshot | None] = reply.documents or (None,)
+    for number, snapshot in enumerate(documents, start=1):
+        out = pb.RunQueryResponse()
+        if snapshot is not None:
+            wire.document_to_proto(name, snapshot, out.document)
+        wire.timestamp_to_proto(reply.read_time, out.read_time)
+        if number == 1:
+            out.skipped_results = reply.skipped
+        if number == len(documents):
+            # Nothing may follow: the Node client stops reading at `done`.
+            out.done = True
+            if reply.explain is not None:
+                wire.explain_to_proto(reply.explain, duration_s, out.explain_metrics)
+        yield out
 
 
 def _is_missing(document: tuple[ResourcePath, DocumentSnapshot | None]) -> bool:

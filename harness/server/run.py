@@ -23,6 +23,7 @@ from harness.firestore.index_definitions import IndexDefinitions, parse_index_fi
 from harness.firestore.paths import DatabaseName
 from harness.rules.ruleset import CompiledRuleset, load_ruleset
 from harness.server.admin import AdminApi
+from harness.server.bounds import Incoming
 from harness.server.dispatch import EventDispatcher
 from harness.server.exports import Seed, exported_with, read_seed, write_suite_export
 from harness.server.fault_injection import guarded_stream
@@ -179,10 +180,14 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
     ]
     channels = WebChannels(two_way)
     functions = FunctionProcesses() if options.functions_emulator is not None else None
-    routes = HttpRoutes(admin, RestApi(rpcs), channels, functions)
-    service = GrpcService(rpcs, two_way, partial(Http2Request, routes), functions)
+    most, incoming = backend.profile.max_request_bytes, Incoming()
+    routes = HttpRoutes(admin, RestApi(rpcs), channels, functions, most)
+    answer_http = partial(Http2Request, routes, incoming)
+    service = GrpcService(rpcs, two_way, answer_http, functions, incoming, most)
     server = PortServer(
-        partial(HttpProtocol, routes), partial(Http2Connection, service.make_handler)
+        partial(HttpProtocol, routes, incoming),
+        partial(Http2Connection, service.make_handler),
+        round_s=options.round_s,
     )
     monitor = None
     watching = asyncio.get_running_loop().create_task(watch_files(_watched(options, shell)))

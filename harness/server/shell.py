@@ -217,6 +217,9 @@ class Shell:
         except StatusError as error:
             record.code, record.message = error.code, error.message
             raise
+        except asyncio.CancelledError:
+            record.code, record.message = StatusCode.CANCELLED, "The client has gone."
+            raise
         finally:
             service.transactions.leave(record)
             record.latency_ms = (time.perf_counter() - started) * 1000

@@ -1,9 +1,10 @@
-"""One small question for each limit of the capability table: what is beyond it is refused, or
-served where the row says that it is not enforced.
+"""One small question for each limit of the capability table: what is beyond it is refused, unless
+the row says otherwise.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -104,37 +105,59 @@ def aggregation_count(project: Project) -> None:
 
 def query_components(project: Project) -> None:
     query = project.client().collection("c")
-    for number in range(limits.MAX_QUERY_COMPONENTS + 1):
+    for number in range(limits.MAX_QUERY_COMPONENTS):
         query = query.where(filter=FieldFilter(f"f{number}", "==", 1))
     assert list(query.stream()) == []
+    query = query.where(filter=FieldFilter("g", "==", 1))
+    refused(
+        lambda: list(query.stream()),
+        "more than 100 filters .* are 101 filters, 0 sort orders, and no ancestor filter",
+    )
 
 
 def request_size(project: Project) -> None:
-    batch = project.client().batch()
+    db = project.client()
+    batch = db.batch()
+    for number in range(10):
+        batch.set(db.document(f"c/{number}"), {"f": "x" * 1_000_000})
+    assert len(batch.commit()) == 10
+    batch = db.batch()
     for number in range(11):
-        batch.set(project.client().document(f"c/{number}"), {"f": "x" * 1_000_000})
-    assert len(batch.commit()) == 11
+        batch.set(db.document(f"c/{number}"), {"f": "x" * 1_000_000})
+    refused(batch.commit, "Request payload size exceeds the limit: 10485760 bytes.")
+    body = json.dumps({"writes": [], "labels": {"l": "x" * limits.MAX_REQUEST_BYTES}})
+    answer = project.server.http("POST", f"{project.root}:commit", data=body)
+    assert answer.status_code == 400
+    assert "Request payload size exceeds the limit: 10485760 bytes." in answer.text
 
 
 def index_entries(project: Project) -> None:
-    elements = list(range(limits.MAX_INDEX_ENTRIES_PER_DOCUMENT // 2 + 1))
-    project.client().document("c/a").set({"f": elements, "g": elements})
+    document = project.client().document("c/a")
+    elements = list(range(limits.MAX_INDEX_ENTRIES_PER_DOCUMENT // 2))
+    document.set({"f": elements[:-1]})
+    refused(lambda: document.set({"f": elements}), "too many index entries for entity /c/a")
+    name = "/".join(["i" * 1_000] * 6)
+    refused(lambda: project.client().document(name).set({"f": 1}), "Index entry is too large")
+    many = {f"f{number:04}": number for number in range(1_600)}
+    long = project.client().document("/".join(["i" * 1_400] * 2))
+    refused(lambda: long.set(many), "Transaction too big. Decrease transaction size.")
 
 
 def composite_indexes(project: Project) -> None:
     order = "ASCENDING"
-    content = {
-        "indexes": [
-            {
-                "collectionGroup": f"c{number}",
-                "queryScope": "COLLECTION",
-                "fields": [{"fieldPath": "a", "order": order}, {"fieldPath": "b", "order": order}],
-            }
-            for number in range(limits.MAX_COMPOSITE_INDEXES + 1)
-        ]
-    }
+    indexes = [
+        {
+            "collectionGroup": f"c{number}",
+            "queryScope": "COLLECTION",
+            "fields": [{"fieldPath": "a", "order": order}, {"fieldPath": "b", "order": order}],
+        }
+        for number in range(limits.MAX_COMPOSITE_INDEXES + 1)
+    ]
     path = f"/harness/v1/projects/{project.id}/indexes"
-    assert project.server.http("PUT", path, json=content).ok
+    assert project.server.http("PUT", path, json={"indexes": indexes[:-1]}).ok
+    answer = project.server.http("PUT", path, json={"indexes": indexes})
+    assert answer.status_code == 400
+    assert "1,001 composite indexes; a database has at most 1,000" in answer.text
 
 
 def indexed_value_size(project: Project) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import grpc
 import pytest
 
+from harness.firestore.profile import PROFILES, Profile
+from harness.server.options import ServerOptions
 from harness.server.wire import pb
-from tests.server.running import Project
+from tests.server.running import Project, running_server
 
 FIRESTORE = "/google.firestore.v1.Firestore/"
 OWNER = [("authorization", "Bearer owner")]
@@ -97,7 +99,8 @@ def test_a_batch_larger_than_four_megabytes_is_accepted(db: Any) -> None:
     assert len(batch.commit()) == 10
 
 
-def test_a_message_above_the_limit_is_refused_before_it_has_come(project: Project) -> None:
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=list(PROFILES))
+def test_a_message_above_the_limit_is_refused_before_it_has_come(profile: Profile) -> None:
     import socket
 
     from harness.server.http2 import PREFACE, frame
@@ -111,9 +114,13 @@ def test_a_message_above_the_limit_is_refused_before_it_has_come(project: Projec
             ("content-type", "application/grpc"),
         ]
     )
-    host, _, port = project.server.host.rpartition(":")
-    size = 100 * 1024 * 1024 + 1
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    most = profile.max_request_bytes or 100 * 1024 * 1024
+    size = most + 1
+    options = ServerOptions(host="127.0.0.1", port=0, profile=profile)
+    with (
+        running_server(options) as server,
+        socket.create_connection(("127.0.0.1", server.running.port), timeout=10) as connection,
+    ):
         connection.sendall(
             PREFACE
             + frame(4, 0, 0)
@@ -125,7 +132,11 @@ def test_a_message_above_the_limit_is_refused_before_it_has_come(project: Projec
             part = connection.recv(65536)
             assert part, "the connection ended without an answer"
             received += part
-    assert f"exceeds maximum size 104857600: {size}".encode() in received
+    words = {
+        "production": "Request payload size exceeds the limit: 10485760 bytes.",
+        "emulator": f"gRPC message exceeds maximum size 104857600: {size}",
+    }
+    assert words[profile.name].encode() in received
 
 
 def test_gzip_is_not_confused_with_plain_content(project: Project, channel: grpc.Channel) -> None:

@@ -78,7 +78,8 @@ def ids(parts: list[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["field"])
 def test_a_request_is_answered_as_the_profile_says(asked: Project, case: dict[str, Any]) -> None:
     documents = asked.root.removeprefix("/v1/")
-    filled: dict[str, Any] = json.loads(json.dumps(case).replace("DOCUMENTS", documents))
+    text = json.dumps(case).replace("DOCUMENTS", documents).replace("LONG", "i" * 1_000)
+    filled: dict[str, Any] = json.loads(text.replace("LARGE", "x" * 10_485_760))
     if "indexes" in filled:
         path = f"/harness/v1/projects/{asked.id}/indexes"
         assert asked.server.http("PUT", path, json={"indexes": filled["indexes"]}).ok
