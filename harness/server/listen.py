@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +50,12 @@ from harness.server.wire import invalid, pb
 
 _NO_CHANGE, _ADD, _REMOVE, _CURRENT, _RESET = range(5)
 
-_MAX_QUEUED = 100_000
-"""Messages that wait for a client that does not read; one more ends its stream."""
+MAX_QUEUED = 100_000
+"""Changes that wait for a client that does not read; one more ends its stream."""
+MAX_TARGETS = 10_000
+"""Of one stream."""
+_TURN = 500
+"""Messages that are made before others have their turn."""
 
 _FIRST_OWN_ID = 1_000_000
 """Ids for targets whose client leaves the choice to the server."""
@@ -68,14 +72,20 @@ async def listen_stream(
     """
     stream = _ListenStream(shell, headers)
     reader = asyncio.get_running_loop().create_task(stream.read(requests))
+    made = 0
     try:
         while True:
             item = await stream.queue.get()
             if item is None:
+                stream.check()
                 await reader  # raises what ended the stream, if it was an error
                 return
             for response in stream.responses(item):
                 yield response
+                stream.check()
+                made += 1
+                if made % _TURN == 0:
+                    await asyncio.sleep(0)
     finally:
         reader.cancel()
         with contextlib.suppress(asyncio.CancelledError, StatusError):
@@ -146,13 +156,20 @@ class _ListenStream:
 
     # --- from the client --------------------------------------------------------------------------
 
+    def check(self) -> None:
+        """End the stream of a client that does not read.
+
+        Raises:
+            StatusError: RESOURCE_EXHAUSTED; the client listens anew, from its last token.
+        """
+        if self._failure is not None:
+            raise self._failure
+
     async def read(self, requests: AsyncIterator[Any]) -> None:
         """Take in requests until there are no more; `None` in the queue says that this is over."""
         try:
             async for request in requests:
                 self._handle(request)
-                if self._failure is not None:
-                    raise self._failure
         finally:
             self.queue.put_nowait(None)
 
@@ -185,6 +202,10 @@ class _ListenStream:
             target_id, self._next_own_id = self._next_own_id, self._next_own_id + 1
         elif target_id in self._targets:
             raise invalid(f"Target id {target_id} is in use already.")
+        if len(self._targets) >= MAX_TARGETS:
+            raise StatusError(
+                StatusCode.RESOURCE_EXHAUSTED, f"A stream has at most {MAX_TARGETS} targets."
+            )
         assert self._caller is not None
         try:
             listened = _target_from_proto(service, target_id, message)
@@ -315,35 +336,40 @@ class _ListenStream:
             self._ask_again(service, listened, self._shell.clock.now(project))
 
     def _enqueue(self, item: _Item) -> None:
-        if self.queue.qsize() >= _MAX_QUEUED:
-            self._failure = StatusError(
-                StatusCode.RESOURCE_EXHAUSTED, "The client does not read its listen stream."
-            )
-            self.close()
+        if self.queue.qsize() < MAX_QUEUED:
+            self.queue.put_nowait(item)
             return
-        self.queue.put_nowait(item)
+        self._failure = StatusError(
+            StatusCode.RESOURCE_EXHAUSTED, "The client does not read its listen stream."
+        )
+        self.close()
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
 
     # --- to the client ----------------------------------------------------------------------------
 
-    def responses(self, item: _Item) -> list[Any]:
-        """Return the messages for one item of the queue."""
+    def responses(self, item: _Item) -> Iterator[Any]:
+        """Yield the messages for one item of the queue, each made when it is asked for."""
         if isinstance(item, _Removal):
-            return [_target_change(_REMOVE, item.target_id, cause=item.cause)]
+            yield _target_change(_REMOVE, item.target_id, cause=item.cause)
+            return
         assert self._service is not None
         name = self._service.name
         if isinstance(item, _Changes):
-            messages = []
             for target_id, changed, record in item.updates:
-                messages += _counted(_update_messages(name, target_id, changed), record)
-            return [*messages, self._consistent(item.read_time)]
+                yield from _counted(_update_messages(name, target_id, changed), record)
+            yield self._consistent(item.read_time)
+            return
         update = item.update
-        messages = [_target_change(_ADD, item.target_id)]
+        yield _target_change(_ADD, item.target_id)
         if update.is_reset:
-            messages.append(_target_change(_RESET, item.target_id))
-        messages += _counted(_update_messages(name, item.target_id, update), item.record)
+            yield _target_change(_RESET, item.target_id)
+        yield from _counted(_update_messages(name, item.target_id, update), item.record)
         current = _target_change(_CURRENT, item.target_id)
         self._stamp(current.target_change, update.read_time)
-        return [*messages, current, self._consistent(update.read_time)]
+        yield current
+        yield self._consistent(update.read_time)
 
     def _consistent(self, read_time: Timestamp) -> Any:
         message = pb.ListenResponse()
@@ -397,14 +423,14 @@ def _documents_in(update: TargetUpdate) -> int:
     return sum(isinstance(event, Added | Modified) for event in update.events)
 
 
-def _counted(messages: list[Any], record: RequestRecord) -> list[Any]:
-    """Put on record how many bytes messages have."""
-    record.sent(sum(message.ByteSize() for message in messages))
-    return messages
+def _counted(messages: Iterable[Any], record: RequestRecord) -> Iterator[Any]:
+    """Yield messages, and put on record how many bytes they have."""
+    for message in messages:
+        record.sent(message.ByteSize())
+        yield message
 
 
-def _update_messages(name: DatabaseName, target_id: int, update: TargetUpdate) -> list[Any]:
-    messages = []
+def _update_messages(name: DatabaseName, target_id: int, update: TargetUpdate) -> Iterator[Any]:
     for event in update.events:
         message = pb.ListenResponse()
         if isinstance(event, Added | Modified):
@@ -422,8 +448,7 @@ def _update_messages(name: DatabaseName, target_id: int, update: TargetUpdate) -
             removal.document = document_name(name, event.path)
             removal.removed_target_ids.append(target_id)
             wire.timestamp_to_proto(update.read_time, removal.read_time)
-        messages.append(message)
-    return messages
+        yield message
 
 
 def _target_change(kind: int, target_id: int, *, cause: StatusError | None = None) -> Any:

@@ -123,6 +123,9 @@ class Viewer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what has come; of what a viewer says, only a ping and a goodbye are answered."""
+        if self in self._port.viewers and self._is_behind():
+            self.drop()
+            return
         try:
             self._connection.receive_data(data)
             for event in self._connection.events():
@@ -136,12 +139,15 @@ class Viewer(asyncio.Protocol):
 
     def send(self, text: str) -> None:
         """Tell a viewer something, unless too much waits for him already."""
-        assert self._transport is not None
-        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+        if self._is_behind():
             self._port.viewers.discard(self)
             self.drop()
             return
         self._write(TextMessage(text))
+
+    def _is_behind(self) -> bool:
+        assert self._transport is not None
+        return self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES
 
     def drop(self) -> None:
         """End the connection at once."""

@@ -7,7 +7,9 @@ Source: google/firestore/v1/firestore.proto, the `google.api.http` options; obse
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import json_format
@@ -59,6 +61,10 @@ _PARENT_VERBS = {
 }
 """Verbs of the root or of a document; the path is the request's parent."""
 
+_TURN = 100
+"""Messages that are printed before others have their turn."""
+_INDENTED = "\n    "
+
 _ROOT_SEGMENTS = 5
 """`projects/P/databases/D/documents`."""
 
@@ -71,7 +77,7 @@ def error_response(error: StatusError) -> HttpResponse:
         content["message"] = error.message
     content["status"] = error.code.name
     text = json.dumps({"error": content}, ensure_ascii=False, separators=(",", ":"))
-    return HttpResponse(status, text.replace("/", "\\/").encode(), _JSON)
+    return HttpResponse(status, text.replace("/", "\\/").encode("utf-8", "replace"), _JSON)
 
 
 def json_response(content: Any) -> HttpResponse:
@@ -106,12 +112,11 @@ class RestApi:
         except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
             raise invalid_payload() from error
         result = await rpc.call(message, headers)
+        if rpc.name == "ListDocuments":
+            return HttpResponse(200, (await _print_page(result) + "\n").encode(), _JSON)
         if not rpc.is_stream:
             return HttpResponse(200, (_print(result) + "\n").encode(), _JSON)
-        if rpc.name == "RunAggregationQuery":
-            printed = [_print(item, done=True) for item in result]
-        else:
-            printed = [_print(item) for item in result]
+        printed = await _print_all(result, done=rpc.name == "RunAggregationQuery")
         return HttpResponse(200, ("[\n" + ",\n".join(printed) + "\n]").encode(), _JSON)
 
     def _route(self, request: HttpRequest) -> tuple[Rpc, dict[str, Any]] | None:
@@ -247,6 +252,27 @@ def _precondition(request: HttpRequest) -> dict[str, Any]:
         return {"currentDocument": {"exists": exists[-1] == "true"}}
     times = request.query_values("currentDocument.updateTime", "current_document.update_time")
     return {"currentDocument": {"updateTime": times[-1]}} if times else {}
+
+
+async def _print_all(messages: Iterable[Any], *, done: bool = False) -> list[str]:
+    """Print messages so that others have their turn meanwhile: it is slow."""
+    printed = []
+    for message in messages:
+        printed.append(_print(message, done=done))
+        if len(printed) % _TURN == 0:
+            await asyncio.sleep(0)
+    return printed
+
+
+async def _print_page(page: Any) -> str:
+    """Print a page of documents as `_print` would."""
+    if len(page.documents) < _TURN:
+        return _print(page)
+    documents = [text.replace("\n", _INDENTED) for text in await _print_all(page.documents)]
+    page.ClearField("documents")
+    rest = _print(page).removeprefix("{\n").removesuffix("}").rstrip("\n")
+    more = f",\n{rest}" if rest else ""
+    return f'{{\n  "documents": [{_INDENTED}{f",{_INDENTED}".join(documents)}\n  ]{more}\n}}'
 
 
 def _print(message: Any, *, done: bool = False) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from harness.server.rest import RestApi
 from harness.server.routes import HttpRoutes
 from harness.server.rpcs import FirestoreRpcs
 from harness.server.shell import Shell
+from harness.server.signals import end_on_signals
 from harness.server.transport import PortServer
 from harness.server.watched_files import WatchedFile, watch_files
 from harness.server.web_channel import WebChannels
@@ -266,10 +266,7 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
 async def _serve_until_stopped(options: ServerOptions, backend: Backend) -> int:
     try:
         async with serving(options, backend) as server:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                with contextlib.suppress(NotImplementedError):  # Windows
-                    loop.add_signal_handler(number, server.stopped.set)
+            end_on_signals(server.stopped.set, has_work_to_do=options.export_on_exit is not None)
             _print_banner(server, options)
             await server.stopped.wait()
             if options.export_on_exit is not None and options.project_id is not None:

@@ -28,7 +28,7 @@ from google.protobuf import json_format
 from harness.errors import StatusCode, StatusError
 from harness.server.grpc import SERVICE, TwoWayRpc
 from harness.server.http import HttpRequest, HttpResponse
-from harness.server.rest import HTTP_STATUS, parse_json_object
+from harness.server.rest import HTTP_STATUS, invalid_payload, parse_json_object
 from harness.server.shell import RequestHeaders
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,12 @@ _KEEP_ALIVE_S = _KEEP_ALIVE_MS / 1000
 _BACK_CHANNEL_S = 60.0
 _IDLE_S = 300.0
 _MAX_SESSIONS = 1_000
-_MAX_UNREAD = 100_000
-"""Messages that wait for a client that does not read; one more ends its session."""
+MAX_UNREAD_CHARS = 64_000_000
+"""Text that waits for a client that does not read; more ends its session."""
+MAX_UNTAKEN = 1_000
+"""Messages of a client that wait to be served; one more ends its session."""
+_MAX_FIELDS = 10_000
+"""Of a form."""
 _NO_OUTSTANDING_BYTES = 7  # observed; clients only tell 0 from the rest
 
 _NOOP = '["noop"]'
@@ -74,6 +78,7 @@ class _Session:
     headers: RequestHeaders
     incoming: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
     unread: deque[tuple[int, str]] = field(default_factory=deque)
+    unread_chars: int = 0
     last_id: int = 0
     last_forward: int = -1
     """The highest `ofs + index` of the client's messages that was taken in: a post that is
@@ -87,12 +92,13 @@ class _Session:
         """Queue one array for the client."""
         self.last_id += 1
         self.unread.append((self.last_id, text))
+        self.unread_chars += len(text)
         self.news.set()
 
     def acknowledge(self, array_id: int) -> None:
         """Forget what the client has read."""
         while self.unread and self.unread[0][0] <= array_id:
-            self.unread.popleft()
+            self.unread_chars -= len(self.unread.popleft()[1])
 
     async def requests(self) -> AsyncIterator[Any]:
         """Yield the client's messages until it ends the session."""
@@ -188,6 +194,10 @@ class WebChannels:
             if offset + index <= session.last_forward:
                 continue
             session.last_forward = offset + index
+            if session.incoming.qsize() >= MAX_UNTAKEN:
+                raise StatusError(
+                    StatusCode.RESOURCE_EXHAUSTED, "Too many messages wait in this channel."
+                )
             session.incoming.put_nowait(_message(session.rpc, text))
 
     async def _converse(self, session: _Session) -> None:
@@ -195,7 +205,9 @@ class WebChannels:
         try:
             async for response in responses:
                 session.send(f"[{_json(json_format.MessageToDict(response))}]")
-                if len(session.unread) > _MAX_UNREAD:
+                await asyncio.sleep(0)
+                if session.unread_chars > MAX_UNREAD_CHARS:
+                    session.acknowledge(session.last_id)
                     raise StatusError(
                         StatusCode.RESOURCE_EXHAUSTED, "The client does not read its channel."
                     )
@@ -243,8 +255,7 @@ class WebChannels:
                 try:
                     await asyncio.wait_for(session.news.wait(), min(remaining, _KEEP_ALIVE_S))
                 except TimeoutError:
-                    session.last_id += 1
-                    session.unread.append((session.last_id, _NOOP))
+                    session.send(_NOOP)
         finally:
             if session.back_channel is own:
                 session.back_channel = None
@@ -308,7 +319,14 @@ def _json(content: Any) -> str:
 
 
 def _form(request: HttpRequest) -> dict[str, str]:
-    fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    try:
+        fields = parse_qs(
+            request.body.decode("utf-8", "replace"),
+            keep_blank_values=True,
+            max_num_fields=_MAX_FIELDS,
+        )
+    except ValueError as error:
+        raise invalid_payload() from error
     return {name: values[-1] for name, values in fields.items()}
 
 
