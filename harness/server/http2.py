@@ -50,6 +50,8 @@ MAX_UNREAD_BYTES = 64 * 1024 * 1024
 """Answers that wait for one client; while more do, no more of its requests are taken."""
 MAX_CONTROL_FRAMES = 10_000
 """Frames a second that ask for work and bring none: pings, settings, resets, empty ones."""
+_RESET_COUNTS_AS = 4
+"""A request that is taken back has cost more than a ping."""
 MAX_CONTINUATIONS = 64
 HANDSHAKE_ROUNDS = 10
 SILENT_ROUNDS = 30
@@ -436,7 +438,7 @@ class Http2Connection(asyncio.Protocol):
             self._count_control_frame()
             self._settings(flags, payload)
         elif kind == _RST_STREAM:
-            self._count_control_frame()
+            self._count_control_frame(_RESET_COUNTS_AS)
             if len(payload) != _WORD.size:
                 raise ConnectionFailure(FRAME_SIZE_ERROR, "a reset has 4 bytes")
             stream = self._streams.pop(stream_id, None)
@@ -450,8 +452,8 @@ class Http2Connection(asyncio.Protocol):
             # Priorities, the client's goodbye and frames from the future need no answer.
             self._count_control_frame()
 
-    def _count_control_frame(self) -> None:
-        self._control_frames += 1
+    def _count_control_frame(self, times: int = 1) -> None:
+        self._control_frames += times
         if self._control_frames > MAX_CONTROL_FRAMES:
             raise ConnectionFailure(ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -280,6 +281,16 @@ async def _serve_until_stopped(options: ServerOptions, backend: Backend) -> int:
     return 0
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can connect to an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
+
+
 def _export(server: RunningServer, folder: Path, project_id: str) -> int:
     now = partial(server.shell.clock.now, project_id)
     service = server.shell.database(DatabaseName(project_id))
@@ -295,6 +306,13 @@ def _export(server: RunningServer, folder: Path, project_id: str) -> int:
 
 
 def _print_banner(server: RunningServer, options: ServerOptions) -> None:
+    if not is_loopback(server.host):
+        logger.warning(
+            "listening on %s, not on this machine alone: whoever can connect can read and write "
+            "everything; give --host 127.0.0.1 (in firebase.json: emulators.firestore.host) "
+            "unless others shall",
+            server.host,
+        )
     if options.rules is None:
         logger.warning("no rules file is given: all reads and writes are allowed")
     view = ""

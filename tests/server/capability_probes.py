@@ -99,6 +99,24 @@ def get_document(project: Project) -> None:
     assert found.fields["n"].integer_value == 3
 
 
+def early_name(project: Project) -> None:
+    filled(project)
+    request = pb.GetDocumentRequest(name=f"{root(project)}/c/3")
+    method = "/google.firestore.v1beta1.Firestore/GetDocument"
+    assert call(project, method, request, pb.Document).fields["n"].integer_value == 3
+
+
+def deadline(project: Project) -> None:
+    holder, waiting = project.client(), project.client()
+    transaction = holder.transaction()
+    transaction._begin()
+    holder.document("c/0").get(transaction=transaction)
+    with pytest.raises(exceptions.DeadlineExceeded):
+        waiting.document("c/0").set({"n": 1}, retry=None, timeout=0.3)
+    within(lambda: any(each["status"] == "CANCELLED" for each in project.requests()))
+    transaction._rollback()
+
+
 def list_documents(project: Project) -> None:
     request = pb.ListDocumentsRequest(parent=root(project), collection_id="c", page_size=2)
     filled(project)

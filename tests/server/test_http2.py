@@ -250,6 +250,23 @@ def test_what_a_client_cancels_is_told_to_its_handler(pair: Pair) -> None:
 
 
 @in_loop
+def test_a_request_that_ends_twice_is_served_once_and_reset(pair: Pair) -> None:
+    stream_id, request = pair.request(b"x")
+    ends = 0
+
+    def end() -> None:
+        nonlocal ends
+        ends += 1
+
+    request.end = end  # type: ignore[method-assign]
+    pair.server.data_received(frame(1, 0x5, stream_id, write_headers([("x-late", "1")])))
+    assert ends == 0
+    assert request.is_lost
+    reset = pair.transport.take()
+    assert reset == frame(3, 0, stream_id, (5).to_bytes(4, "big"))
+
+
+@in_loop
 def test_a_lost_connection_is_told_to_every_request() -> None:
     pair = Pair()
     _, one = pair.request(end=False)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from google.api_core.exceptions import FailedPrecondition
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from harness.emulators.firestore_client import firestore_client
+from harness.server.http2 import frame
+from tests.server.hostile import END_HEADERS, FIRESTORE, HEADERS, HELLO, request_head
 
 TIMEOUT_S = 20
 
@@ -55,6 +59,69 @@ def test_a_signal_ends_it_cleanly_even_with_a_client_connected(number: signal.Si
         process.send_signal(number)
         assert process.wait(TIMEOUT_S) == 0
         client.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_signal_ends_it_within_a_second_whatever_is_open_or_running() -> None:
+    with started() as (process, address), ExitStack() as stack:
+        host, _, port = address.rpartition(":")
+        client = firestore_client(address, "demo-p")
+        stack.callback(client.close)
+        batch = client.batch()
+        for number in range(5_000):
+            batch.set(client.document(f"c/{number}"), {"n": number})
+        batch.commit()
+        listen = HELLO + frame(HEADERS, END_HEADERS, 1, request_head(FIRESTORE + "Listen"))
+        url = f"http://{address}/v1/projects/demo-p/databases/(default)/documents:runQuery"
+        query = json.dumps({"structuredQuery": {"from": [{"collectionId": "c"}]}}).encode()
+        head = f"POST {url} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(query)}\r\n\r\n"
+        for said in (b"", b"PRI", b"GET /", listen, listen, head.encode() + query):
+            connection = stack.enter_context(socket.create_connection((host, int(port))))
+            connection.sendall(said)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_S) == 0
+        assert time.monotonic() - begun < 1.5  # a second, on a machine that does nothing else
+
+
+BUSY = """
+import asyncio, sys, time
+from harness.server.signals import end_on_signals
+
+async def main():
+    end_on_signals(lambda: None, has_work_to_do=sys.argv[1] == "work")
+    print("ready", flush=True)
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        sum(range(1000))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize(("work", "signals", "status"), [("none", 1, 0), ("work", 2, 130)])
+def test_a_loop_that_is_busy_is_ended_too(work: str, signals: int, status: int) -> None:
+    """Without work to do at the end, by the first signal; otherwise by a second."""
+    command = [sys.executable, "-c", BUSY, work]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        begun = time.monotonic()
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        assert process.wait(TIMEOUT_S) == status
+        assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(("host", "is_warned"), [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_an_address_that_others_can_reach_is_warned_of(host: str, is_warned: bool) -> None:
+    with started("--host", host) as (process, address):
+        assert address.startswith(host)
+        process.terminate()
+        _, log = process.communicate(timeout=TIMEOUT_S)
+    assert ("whoever can connect can read and write everything" in log) == is_warned
 
 
 def test_a_post_to_shutdown_ends_it() -> None:
