@@ -9,11 +9,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.cli.git import run_git
 from harness.cli.inputs import check_inputs
 from harness.emulators.firebase_config import choose_services, read_firebase_config
 from harness.errors import ConfigError, EnvironmentLacking, HarnessError, HarnessErrors
 from harness.flutter_project import flutter_folders
+from harness.git import run_git
 from harness.project import (
     FIREBASE_JSON,
     Project,
