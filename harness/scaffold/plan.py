@@ -24,6 +24,9 @@ _GITHUB = ".github/workflows/harness.yml"
 _GITLAB = ".gitlab/harness.yml"
 _PROJECT_ID_LENGTH = 30
 _LINE_LENGTH = 99
+# What YAML reads as the text that it is; a single dot is one too.
+_PLAIN = re.compile(r"\.|(\.\./|[A-Za-z_])[A-Za-z0-9_./-]*")
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _filled(
 
 def _mark(items: Sequence[str], documents: WorkflowDocuments) -> str:
     """Return the mark that ties a file of checks to its items, or what to write in its place."""
-    named = [item for item in items if _is_there(item, documents)]
+    named = list(dict.fromkeys(name for item in items if (name := _name_of(item, documents))))
     if named:
         line = f"pytestmark = pytest.mark.workflow({', '.join(map(_quoted, named))})"
         if len(line) <= _LINE_LENGTH:
@@ -169,11 +172,16 @@ def _mark(items: Sequence[str], documents: WorkflowDocuments) -> str:
     )
 
 
-def _is_there(item: str, documents: WorkflowDocuments) -> bool:
-    try:
-        return bool(documents.find(item))
-    except WorkflowError:
-        return False  # none has it, or one has it twice
+def _name_of(item: str, documents: WorkflowDocuments) -> str:
+    """Return what an item is called in the documents, be it under another heading; empty where none
+    has it by its text, or one has it twice."""
+    for address in (item, item.rpartition("/")[2]):
+        try:
+            found = documents.find(address)
+        except WorkflowError:
+            continue
+        return item if address == item else found[0].item.title
+    return ""
 
 
 def _public(found: FoundProject) -> str:
@@ -208,7 +216,7 @@ def _settings(found: FoundProject) -> str:
         lines += ["# The workflow documents.", "workflow:"]
         lines += [f"  - {_yaml(document.source.file_name)}" for document in found.documents]
     elif found.documents:
-        names = ", ".join(document.source.file_name for document in found.documents)
+        names = ", ".join(_yaml(document.source.file_name) for document in found.documents)
         lines += [f"# The workflow documents are found by themselves: {names}"]
     else:
         lines += [f"# The workflow document is found by itself: {WORKFLOW}"]
@@ -245,8 +253,19 @@ def _project_id(name: str) -> str:
 
 
 def _yaml(text: str) -> str:
-    is_plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./ -]*", text) and text == text.strip()
-    return text if is_plain else "'" + text.replace("'", "''") + "'"
+    """Return a text as YAML has it, in double quotes where it could be read as something else."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
+        return text
+    return '"' + "".join(map(_yaml_char, text)) + '"'
+
+
+def _yaml_char(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if char.isprintable():
+        return char
+    code = ord(char)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _with_project(text: str, in_repository: str) -> str:
