@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -298,7 +297,43 @@ def test_init_writes_the_gitlab_file_of_the_documentation() -> None:
     assert (ROOT / "harness/scaffold/files/gitlab.yml").read_text(encoding="utf-8") == text
 
 
-def test_gitlab_splits_by_the_same_option() -> None:
+def test_gitlab_jobs_join_tick_and_push(
+    make_job: Callable[..., Job], origin: Path, tmp_path: Path
+) -> None:
     gitlab = load("docs/examples/gitlab-ci.yml")
-    assert "--shard" in json.dumps(gitlab["harness-checks"]["script"])
     assert gitlab["harness-report"]["needs"] == ["harness-checks"]
+    common = {"PROJECT": "app", "CI_PROJECT_PATH": "team/app", "CI_SERVER_HOST": "gitlab.test"}
+    report = make_job("report")
+    parts = report.clone / "harness-parts"
+    for number in ("1", "2"):
+        job = make_job(f"node-{number}")
+        node = {"CI_PROJECT_DIR": str(job.clone), "CI_NODE_INDEX": number, "CI_NODE_TOTAL": "2"}
+        assert job.run_script(gitlab["harness-checks"]["script"], **common, **node) == 0, job.said
+        shutil.copytree(job.clone / "harness-parts", parts, dirs_exist_ok=True)
+
+    # The token's address leads to the bare repository.
+    address = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{origin}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://harness:secret@gitlab.test/team/app.git",
+    }
+    git(origin, "config", "receive.advertisePushOptions", "true")
+    variables = {
+        **common,
+        **address,
+        "CI_PROJECT_DIR": str(report.clone),
+        "HARNESS_PUSH_TOKEN": "secret",
+        "CI_COMMIT_BRANCH": "main",
+    }
+    script = gitlab["harness-report"]["script"]
+    head = git(origin, "rev-parse", "main")
+    merge_request = {**variables, "CI_PIPELINE_SOURCE": "merge_request_event"}
+    assert report.run_script(script, **merge_request) == 1  # a tick has lost its support
+    assert git(origin, "rev-parse", "main") == head
+    assert "<testsuites" in (report.clone / "harness-junit.xml").read_text()
+
+    git(report.clone, "checkout", "--quiet", "--", "app/workflow")
+    assert report.run_script(script, **variables, CI_PIPELINE_SOURCE="push") == 1
+    assert git(origin, "rev-parse", "main~1") == head
+    expected = WORKFLOW.replace(BOX, TICKED).replace("* [x]", "* [ ]")
+    assert box(origin, tmp_path) == expected.strip()

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,13 @@ class Job:
         self.said = ran.stdout + ran.stderr
         self._take_outputs(step)
         return ran.returncode
+
+    def run_script(self, script: Sequence[str], **variables: str) -> int:
+        """Run the lines of a GitLab job as its runner does: as one script, which ends with the
+        first that fails.
+        """
+        step = {"run": "set -eo pipefail\n" + "\n".join(script), "env": variables}
+        return self.run(step)
 
     def _filled(self, text: str) -> str:
         known = {"runner.temp": str(self.temp), **self.context, **self.outputs}
