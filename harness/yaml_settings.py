@@ -240,7 +240,9 @@ class YamlReader:
                     )
             elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise self._event_error(
-                    event, "anchors and aliases are not supported", "write the values out"
+                    event,
+                    "anchors and aliases are not supported",
+                    "write the values out; what begins with * or & as a text goes in quotes",
                 )
             elif (tag := getattr(event, "tag", None)) not in (None, "!"):
                 raise self._event_error(event, f"the tag {tag} is not supported", "remove it")

@@ -275,3 +275,27 @@ def test_no_text_gives_anything_but_settings_or_a_config_error(text):
 def test_no_text_gives_anything_but_a_firebase_config_or_a_config_error(text):
     error = refusal(firebase, text)
     assert error is None or error.at is not None
+
+
+def test_checks_is_a_folder_or_says_which_items_checks_verify():
+    assert parse_settings(SourceText("harness.yaml", "checks: qa")).checks_folder == "qa"
+    text = "checks:\n  test_a.py: Gate/It holds\n  '*::test_b': [One, Two]\nchecks_folder: qa\n"
+    settings = parse_settings(SourceText("harness.yaml", text))
+    assert settings.checks_folder == "qa"
+    assert settings.check_items == {"test_a.py": ("Gate/It holds",), "*::test_b": ("One", "Two")}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("checks: a\nchecks_folder: b", "checks and checks_folder both name a folder"),
+        ("checks: {test_a.py: 3}", "checks.test_a.py is not a string"),
+        ("checks: {test_a.py: ''}", "checks.test_a.py is empty"),
+        ("checks: {test_a.py: [One, 2]}", "checks.test_a.py[1] is not a string"),
+        ("checks: {a: One, a: Two}", '"a" is there twice'),
+    ],
+)
+def test_a_mapping_of_checks_that_does_not_fit_is_refused(text: str, said: str):
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(SourceText("harness.yaml", text))
+    assert said in str(caught.value)
