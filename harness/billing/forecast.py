@@ -116,7 +116,7 @@ class Forecast:
         return self.bill.total / users if users else Decimal(0)
 
 
-_Vary = Callable[[float], tuple[Mapping[str, Operations], TrafficModel]]
+_Vary = Callable[[float], tuple[Mapping[str, Operations], TrafficModel, PriceList]]
 
 
 def forecast(
@@ -224,19 +224,23 @@ def _sensitivity(
 ) -> Iterable[Sensitivity]:
     """Vary one assumption after the other; those on which nothing depends are left out."""
     now = monthly_bill(measured, traffic, prices).total
-    for words, vary in _assumptions(measured, actions, traffic):
-        totals = tuple(monthly_bill(*vary(factor), prices).total for factor in FACTORS)
+    for words, vary in _assumptions(measured, actions, traffic, prices):
+        totals = tuple(monthly_bill(*vary(factor)).total for factor in FACTORS)
         if any(total != now for total in totals):
             yield Sensitivity(words, totals)
 
 
 def _assumptions(
-    measured: Mapping[str, Operations], actions: Sequence[ActionForecast], traffic: TrafficModel
+    measured: Mapping[str, Operations],
+    actions: Sequence[ActionForecast],
+    traffic: TrafficModel,
+    prices: PriceList,
 ) -> Iterator[tuple[str, _Vary]]:
     def of_traffic(key: str) -> _Vary:
         return lambda factor: (
             measured,
             replace(traffic, **{key: getattr(traffic, key) * factor}),
+            prices,
         )
 
     def often(name: str) -> _Vary:
@@ -244,6 +248,7 @@ def _assumptions(
         return lambda factor: (
             measured,
             replace(traffic, actions_a_session={**times, name: times[name] * factor}),
+            prices,
         )
 
     def dear(name: str) -> _Vary:
@@ -251,6 +256,7 @@ def _assumptions(
         return lambda factor: (
             {**measured, name: replace(use, reads=use.reads * factor)},
             traffic,
+            prices,
         )
 
     yield "users", of_traffic("users")
@@ -260,6 +266,23 @@ def _assumptions(
         yield f'reads of "{action.name}"', dear(action.name)
     yield "what is stored already", of_traffic("stored_gib")
     yield "how long a function runs", of_traffic("function_ms")
+    yield "list prices of Firestore", lambda factor: (measured, traffic, _times(prices, factor))
+
+
+def _times(prices: PriceList, factor: float) -> PriceList:
+    """Return a list with Firestore's prices multiplied."""
+    exact = _exact(factor)
+    locations = {
+        name: replace(
+            at,
+            reads=at.reads * exact,
+            writes=at.writes * exact,
+            deletes=at.deletes * exact,
+            storage=at.storage * exact,
+        )
+        for name, at in prices.locations.items()
+    }
+    return replace(prices, locations=locations)
 
 
 def _notes(traffic: TrafficModel, prices: PriceList) -> Iterable[str]:

@@ -14,7 +14,7 @@ from harness.billing.findings import Finding
 from harness.billing.forecast import FACTORS, Forecast, monthly_bill
 from harness.billing.operations import FIGURES, Operations
 from harness.billing.prices import PriceList
-from harness.billing.scenarios import ScenarioCost
+from harness.billing.scenarios import GrowthCost, ScenarioCost
 
 SHOWN_SAVINGS = 3
 _BAR = 40
@@ -33,24 +33,65 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True)
+class WhenGrown:
+    """An action that reads more where there is more data than the check that measured it had.
+
+    Attributes:
+        size: How much data there was, in documents.
+        reads: Of one run, there.
+        measured: Of one run, as the forecast counts it.
+        total: US dollars a month with `reads` for all runs.
+    """
+
+    action: str
+    size: int
+    reads: float
+    measured: float
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class CostReport:
     """What there is to say of costs.
 
     Attributes:
         savings: What would save most, at most `SHOWN_SAVINGS`; those that save nothing beyond what
             is free are left out.
+        when_grown: What the month costs with the reads of more data, for each action of which that
+            was measured.
     """
 
     forecast: Forecast
     prices: PriceList
     savings: tuple[Saving, ...]
+    when_grown: tuple[WhenGrown, ...]
 
 
 def cost_report(
-    measured: Mapping[str, ScenarioCost], forecast: Forecast, prices: PriceList
+    measured: Mapping[str, ScenarioCost],
+    forecast: Forecast,
+    prices: PriceList,
+    growth: Sequence[GrowthCost] = (),
 ) -> CostReport:
     """Put a report together."""
-    return CostReport(forecast, prices, _savings(measured, forecast, prices))
+    return CostReport(
+        forecast,
+        prices,
+        _savings(measured, forecast, prices),
+        tuple(_when_grown(forecast, prices, growth)),
+    )
+
+
+def _when_grown(
+    forecast: Forecast, prices: PriceList, growth: Sequence[GrowthCost]
+) -> Iterator[WhenGrown]:
+    counted = {action.name: action.operations for action in forecast.actions}
+    for each in growth:
+        use, reads = counted.get(each.name), each.growth.get("reads")
+        if use is not None and reads is not None and reads.figures[-1] > use.reads:
+            grown = {**counted, each.name: replace(use, reads=reads.figures[-1])}
+            total = monthly_bill(grown, forecast.traffic, prices).total
+            yield WhenGrown(each.name, reads.sizes[-1], reads.figures[-1], use.reads, total)
 
 
 def _savings(
@@ -182,7 +223,7 @@ def _sections(report: CostReport) -> Iterator[tuple[str, str | Table]]:
             *((each.assumption, *map(money, each.totals)) for each in forecast.sensitivity),
         ],
     )
-    notes = [*forecast.notes, *_unmeasured(forecast)]
+    notes = [*forecast.notes, *map(_grown_text, report.when_grown), *_unmeasured(forecast)]
     if notes:
         yield "Not in these figures, or not certain", "\n".join(notes)
 
@@ -207,6 +248,13 @@ def _savings_text(savings: Sequence[Saving]) -> str:
     return "\n".join(
         f"{number}. about {money(saving.a_month)} a month: {saving.scenario}: {saving.finding}"
         for number, saving in enumerate(savings, start=1)
+    )
+
+
+def _grown_text(grown: WhenGrown) -> str:
+    return (
+        f'"{grown.action}" has {count(grown.reads)} reads with {grown.size:,} documents, and '
+        f"{count(grown.measured)} as counted here: with those, a month costs {money(grown.total)}"
     )
 
 
@@ -294,6 +342,15 @@ def report_json(report: CostReport) -> dict[str, Any]:
                 "aMonth": _amount(saving.a_month),
             }
             for saving in report.savings
+        ],
+        "whenGrown": [
+            {
+                "action": grown.action,
+                "documents": grown.size,
+                "reads": grown.reads,
+                "total": _amount(grown.total),
+            }
+            for grown in report.when_grown
         ],
         "unmeasured": list(forecast.unmeasured),
         "unused": list(forecast.unused),

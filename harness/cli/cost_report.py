@@ -42,9 +42,10 @@ def command(project_dir: Path | None, form: str, output: Path | None) -> int:
             fix="add traffic: location, users, sessions_a_day, actions_a_session: {ACTION: TIMES}",
         )
     prices = read_price_list(folder, traffic)
-    measured = measured_costs(folder).scenarios
-    operations = {name: cost.operations for name, cost in measured.items()}
-    report = cost_report(measured, forecast(operations, traffic, prices), prices)
+    measured = measured_costs(folder)
+    operations = {name: cost.operations for name, cost in measured.scenarios.items()}
+    month = forecast(operations, traffic, prices)
+    report = cost_report(measured.scenarios, month, prices, measured.growth)
     if form == "json":
         text = json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
     else:

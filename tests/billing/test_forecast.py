@@ -100,7 +100,14 @@ def test_sensitivity_is_that_of_the_same_bill():
         for users in (8_000, 12_000, 20_000)
     )
     # No function runs, and nothing is stored: the bill does not depend on these.
-    assert sorted(totals) == ['how often "open"', 'reads of "open"', "sessions a day", "users"]
+    assert sorted(totals) == [
+        'how often "open"',
+        "list prices of Firestore",
+        'reads of "open"',
+        "sessions a day",
+        "users",
+    ]
+    assert totals["list prices of Firestore"][2] == 2 * found.bill.total
 
 
 @given(

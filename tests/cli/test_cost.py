@@ -94,6 +94,16 @@ def test_a_report_is_written_for_comments(
     assert "| document reads |" in output.read_text()
 
 
+def test_more_reads_where_there_is_more_data_are_told(project: ProjectFolder, harness: Run) -> None:
+    # Checks run on little data; production does not.
+    project.write("harness.yaml", TRAFFIC)
+    measure(project, growth="collection")
+    ran = harness("cost", "report")
+    # 60,000 × 1,000 reads a day, less what is free: 1,798,500,000 a month at 0.03.
+    assert '"open" has 1,000 reads with 1,000 documents, and 25 as counted here' in ran.out
+    assert "with those, a month costs $540" in ran.out
+
+
 def test_a_price_list_of_ones_own_is_used(project: ProjectFolder, harness: Run) -> None:
     text = files("harness.billing").joinpath("prices.yaml").read_text(encoding="utf-8")
     project.write(
