@@ -88,9 +88,7 @@ def writes_by_document(requests: Iterable[RequestUse]) -> dict[str, int]:
 
 def _repeated(requests: Sequence[RequestUse]) -> Iterator[Finding]:
     """N+1: one read for each result of a query."""
-    for shape in by_shape(
-        request for request in requests if request.is_query or request.rpc in _READS_ONE_BY_ONE
-    ):
+    for shape in by_shape(request for request in requests if _is_one_of_many(request)):
         if shape.requests < REPEATED_FROM or shape.label.startswith("Listen"):
             continue
         yield Finding(
@@ -104,6 +102,15 @@ def _repeated(requests: Sequence[RequestUse]) -> Iterator[Finding]:
             shape.at,
             shape.functions,
         )
+
+
+def _is_one_of_many(request: RequestUse) -> bool:
+    """Whether a request looks like one of a loop: a document, or a query that is not the next page
+    of the one before it.
+    """
+    if request.is_query:
+        return " start after" not in request.shape and " start at" not in request.shape
+    return request.rpc in _READS_ONE_BY_ONE and request.returned <= 1
 
 
 def _read_twice(requests: Sequence[RequestUse]) -> Iterator[Finding]:

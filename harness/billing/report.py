@@ -55,8 +55,8 @@ class CostReport:
     """What there is to say of costs.
 
     Attributes:
-        savings: What would save most, at most `SHOWN_SAVINGS`; those that save nothing beyond what
-            is free are left out.
+        savings: What would save most, at most `SHOWN_SAVINGS`, each on top of those before it;
+            those that save nothing beyond what is free are left out.
         when_grown: What the month costs with the reads of more data, for each action of which that
             was measured.
     """
@@ -97,25 +97,29 @@ def _when_grown(
 def _savings(
     measured: Mapping[str, ScenarioCost], forecast: Forecast, prices: PriceList
 ) -> tuple[Saving, ...]:
-    counted = {action.name: measured[action.name] for action in forecast.actions}
-    operations = {name: cost.operations for name, cost in counted.items()}
-    found = []
-    for name, cost in counted.items():
-        for finding in cost.findings:
-            without = {**operations, name: _without(cost.operations, finding.saves)}
-            saved = forecast.bill.total - monthly_bill(without, forecast.traffic, prices).total
-            if saved > 0:
-                found.append(Saving(name, finding, saved))
-    found.sort(key=lambda saving: (-saving.a_month, saving.scenario, saving.finding.id))
-    kept: list[Saving] = []
-    for saving in found:
+    """Choose the change that saves most, then the one that saves most of what is left, and so on:
+    together they save what they say.
+    """
+    left = {action.name: action.operations for action in forecast.actions}
+    open_ = [(name, finding) for name in left for finding in measured[name].findings]
+    total = forecast.bill.total
+    chosen: list[Saving] = []
+    while open_ and len(chosen) < SHOWN_SAVINGS:
+        totals = [
+            monthly_bill(
+                {**left, name: _without(left[name], finding.saves)}, forecast.traffic, prices
+            ).total
+            for name, finding in open_
+        ]
+        best = min(range(len(open_)), key=lambda index: totals[index])
+        name, finding = open_[best]
+        if totals[best] >= total:
+            break
+        chosen.append(Saving(name, finding, total - totals[best]))
+        left[name], total = _without(left[name], finding.saves), totals[best]
         # Several findings about the same requests are one change.
-        if all(
-            (saving.scenario, saving.finding.subject) != (other.scenario, other.finding.subject)
-            for other in kept
-        ):
-            kept.append(saving)
-    return tuple(kept[:SHOWN_SAVINGS])
+        open_ = [each for each in open_ if (each[0], each[1].subject) != (name, finding.subject)]
+    return tuple(chosen)
 
 
 def _without(operations: Operations, saved: Operations) -> Operations:

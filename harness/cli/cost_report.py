@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness.billing.chart import report_svg
 from harness.billing.forecast import forecast
 from harness.billing.report import cost_report, report_json, report_text
 from harness.cli import options, render
@@ -22,7 +23,7 @@ from harness.project import find_project_folder
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "markdown", "json"]),
+    type=click.Choice(["text", "markdown", "json", "svg"]),
     default="text",
     show_default=True,
 )
@@ -48,6 +49,8 @@ def command(project_dir: Path | None, form: str, output: Path | None) -> int:
     report = cost_report(measured.scenarios, month, prices, measured.growth)
     if form == "json":
         text = json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
+    elif form == "svg":
+        text = report_svg(report)
     else:
         text = report_text(report, markdown=form == "markdown")
     if output is not None:
