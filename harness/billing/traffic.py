@@ -12,6 +12,9 @@ from harness.yaml_settings import YamlReader
 DAYS_A_MONTH = 30
 """A month of the forecast. Bills have 28 to 31 days; a rounder figure hides nothing."""
 
+_MOST = 100_000_000_000
+"""More than there are people; whoever writes more has mistaken a unit."""
+
 TRAFFIC_KEYS = (
     "location",
     "users",
@@ -59,6 +62,13 @@ class TrafficModel:
         return self.users * self.sessions_a_day * self.actions_a_session.get(action, 0)
 
 
+def _number(reader: YamlReader, node: yaml.Node, name: str) -> float:
+    number = reader.number(node, name)
+    if number > _MOST:
+        raise reader.error(node, f"{name} is beyond all measure", f"write {_MOST:,} at most")
+    return number
+
+
 def read_traffic(reader: YamlReader, node: yaml.Node) -> TrafficModel:
     """Read `traffic:`.
 
@@ -74,13 +84,13 @@ def read_traffic(reader: YamlReader, node: yaml.Node) -> TrafficModel:
                 "give it location, users, sessions_a_day and actions_a_session",
             )
     actions = {
-        name: reader.number(value, f"traffic.actions_a_session.{name}")
+        name: _number(reader, value, f"traffic.actions_a_session.{name}")
         for name, value in reader.mapping(
             entries["actions_a_session"], "traffic.actions_a_session"
         ).items()
     }
     numbers = {
-        key: reader.number(entries[key], f"traffic.{key}")
+        key: _number(reader, entries[key], f"traffic.{key}")
         for key in TRAFFIC_KEYS
         if key in entries and key not in ("location", "actions_a_session", "prices")
     }

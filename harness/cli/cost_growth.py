@@ -43,6 +43,11 @@ def command(names: Sequence[str], project_dir: Path | None, sizes: str | None, l
     folder = find_project_folder(project_dir or Path.cwd())
     status = 0 if last else _run(folder, names, _sizes(sizes))
     found = [each for each in read_costs(folder).growth if not names or each.name in names]
+    if not found and names:
+        raise HarnessError(
+            f"no check measures how the cost of {', '.join(names)} grows",
+            fix="name scenarios as checks give them to cost_growth, or none for all",
+        )
     if not found:
         raise HarnessError(
             "no check has measured how a cost grows",
@@ -100,6 +105,11 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
 def _run(folder: Path, names: Sequence[str], sizes: tuple[int, ...] | None) -> int:
     """Run the checks that measure growth; return 1 if one failed."""
     project = load_project(folder)
+    if not project.checks_folder.is_dir():
+        raise HarnessError(
+            f"there is no folder {project.relative(project.checks_folder)}/ with checks",
+            fix="write one that uses the fixture cost_growth; docs/cost.md shows how",
+        )
     command = [
         *(sys.executable, "-P", "-m", "pytest", str(project.checks_folder)),
         *("-p", "harness", "-p", "no:cacheprovider", "-q", "--color=no"),

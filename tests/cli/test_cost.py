@@ -131,6 +131,7 @@ def test_an_unknown_location_has_an_upper_bound_and_says_so(
     [
         ("", None, "has no traffic model", "add traffic:"),
         ("traffic: {location: eur3}\n", None, "harness.yaml:1:10: traffic lacks users", "give it"),
+        (TRAFFIC + "  growth_a_month: 1.0e+300\n", None, "is beyond all measure", "at most"),
         (TRAFFIC + "  prices: none.yaml\n", None, "none.yaml", "fix"),
         (TRAFFIC + "  prices: p.yaml\n", "firestore: [", "p.yaml:1:", "check indentation"),
         (TRAFFIC + "  prices: p.yaml\n", "a: 1\n", '"a" is not a key of the price list', "known"),
@@ -197,6 +198,18 @@ def test_sizes_that_do_not_ascend_are_refused(
     ran = harness("cost", "growth", "--sizes", sizes)
     assert ran.status == 2
     assert "three numbers or more that ascend" in ran.err
+
+
+def test_growth_without_checks_or_of_an_unknown_name_is_told(
+    project: ProjectFolder, harness: Run
+) -> None:
+    ran = harness("cost", "growth")
+    assert ran.status == 2
+    assert "there is no folder checks/ with checks" in ran.err
+    measure(project)
+    ran = harness("cost", "growth", "--last", "opne")
+    assert ran.status == 2
+    assert "no check measures how the cost of opne grows" in ran.err
 
 
 # Two branches
