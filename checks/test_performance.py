@@ -11,6 +11,7 @@ pytestmark = pytest.mark.workflow("Testing/Performance testing")
 
 CALLERS = 4
 ROUNDS = 6
+PER_SECOND = 8
 #: How many times as long as one that is refused before it does anything a call may take: the
 #: median, 95 of 100, and the first one, for which a process starts.
 WARM, TAIL, COLD = 15, 60, 500
@@ -89,13 +90,13 @@ def refused(call):
 
 
 def test_a_warm_call_is_not_out_of_proportion(settle, refused, steady_load):
-    """Five settlements a second, each with its trigger, take a small multiple of a refused call."""
+    """Eight payments a second, each with its trigger, take a small multiple of a refused call."""
     load = steady_load(
         "settle up",
         settle,
         noop=refused,
-        per_second=5,
-        seconds=5,
+        per_second=PER_SECOND,
+        seconds=3,
         # The emulator starts a process for each call that finds none idle: no more than there are.
         callers=CALLERS,
         warm_up=CALLERS,
@@ -103,7 +104,7 @@ def test_a_warm_call_is_not_out_of_proportion(settle, refused, steady_load):
         p95=TAIL,
     )
     # Each group has its own balances: nothing is written by everybody.
-    assert not load.hot_documents(limit=5 / CALLERS + 1)
+    assert not load.hot_documents(limit=PER_SECOND / CALLERS + 1)
 
 
 def test_a_cold_start_is_not_out_of_proportion(settle, refused, steady_load):
