@@ -39,7 +39,8 @@ bench: setup ## Measure speed: ratios and medians, never a pass or a fail
 
 stress: setup ## Fail and kill servers under load (OPERATIONS=50000, KILLS=200)
 	@HARNESS_STRESS_OPERATIONS=$(OPERATIONS) HARNESS_STRESS_KILLS=$(KILLS) \
-		$(BIN)/python -m pytest -s tests/stress
+		HARNESS_STRESS_CONNECTIONS=10000 HARNESS_STRESS_LISTENERS=1000 HARNESS_STRESS_FRAMES=20000 \
+		$(BIN)/python -m pytest -s tests/stress tests/server/test_robustness.py
 
 conformance: setup ## Run the published client's system tests on the embedded Firestore (ALL=1: skips too)
 	@$(BIN)/python -m tests.conformance.run $(if $(ALL),--all)
