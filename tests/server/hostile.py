@@ -60,7 +60,7 @@ class Victim:
     def connections(self) -> int:
         return len(self.process.net_connections("tcp"))
 
-    def answers(self, within_s: float = 5.0) -> None:
+    def answers(self, within_s: float = 10.0) -> None:
         """Serve a client that behaves, and soon; in a project that no other knows."""
         started = time.monotonic()
         root = ROOT.replace(PROJECT, "demo-healthy")

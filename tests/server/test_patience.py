@@ -259,7 +259,7 @@ def test_an_answer_that_is_not_read_is_not_made(project: Project, quick: ServerU
         time.sleep(1)
         started = time.monotonic()
         assert db.document("c/1").get().exists
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         # One document of each answer at most, and what the sockets hold.
         assert psutil.Process().memory_info().rss - memory < 400_000_000
 
@@ -324,7 +324,6 @@ def test_a_call_whose_client_has_gone_is_cancelled(project: Project) -> None:
     eventually(
         lambda: any(each["status"] == "CANCELLED" for each in project.requests()),
         "it is not cancelled",
-        limit_s=1.5,
     )
     transaction._rollback()
     assert db.document("c/a").get().get("n") == 1
