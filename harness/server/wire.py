@@ -444,12 +444,21 @@ _DISTANCE_MEASURES = {1: "EUCLIDEAN", 2: "COSINE", 3: "DOT_PRODUCT"}
 _MAX_FILTER_DEPTH = 100
 
 
+MAX_QUERY_PARTS = 10_000
+"""Filters, or orders, of a query that is looked at: many times what either profile can run."""
+
+
 def query_from_proto(parent: ResourcePath, message: Any) -> StructuredQuery:
     """Return a structured query; what it may not say is checked by the query itself.
 
     Raises:
         StatusError: INVALID_ARGUMENT for what the core has no words for.
     """
+    if len(message.order_by) > MAX_QUERY_PARTS or (
+        message.where.ByteSize() > MAX_QUERY_PARTS
+        and _filter_count(message.where) > MAX_QUERY_PARTS
+    ):
+        raise invalid(f"The query has more than {MAX_QUERY_PARTS} filters or orders.")
     sources = getattr(message, "from")
     if len(sources) > 1:
         raise invalid("StructuredQuery.from cannot have more than one collection selector.")
@@ -509,6 +518,11 @@ def _filter_from_proto(message: Any, depth: int) -> Filter | None:
         filters = [_filter_from_proto(inner, depth + 1) for inner in part.filters]
         return CompositeFilter(joining, tuple(inner for inner in filters if inner is not None))
     return None
+
+
+def _filter_count(message: Any) -> int:
+    parts = message.composite_filter.filters
+    return sum(map(_filter_count, parts)) if parts else 1
 
 
 def _cursor_from_proto(message: Any) -> Cursor:

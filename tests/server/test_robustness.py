@@ -377,6 +377,38 @@ def test_values_in_values_have_an_end(server: Victim, depth: int) -> None:
     assert status == (INVALID_ARGUMENT if depth == 25 else INTERNAL), text
 
 
+def query_of(parts: int, kind: str) -> Any:
+    request = pb.RunQueryRequest(parent=ROOT)
+    query = request.structured_query
+    getattr(query, "from").add(collection_id="c")
+    for number in range(parts):
+        if kind == "orders":
+            query.order_by.add(direction=1).field.field_path = f"f{number}"
+            continue
+        filters = query.where.composite_filter
+        filters.op = 1
+        if kind == "ands of ors":
+            filters = filters.filters.add().composite_filter
+            filters.op = 2
+        for _ in range(2):
+            one = filters.filters.add().field_filter
+            one.field.field_path, one.op, one.value.integer_value = "f", 5, number
+    return request
+
+
+@pytest.mark.parametrize("kind", ["filters", "ands of ors", "orders"])
+@pytest.mark.parametrize(
+    ("parts", "words"), [(1_000, ("more than 100", "disjunctions")), (100_000, ("10000 filters",))]
+)
+def test_a_query_of_many_parts_is_refused(
+    server: Victim, parts: int, kind: str, words: tuple[str, ...]
+) -> None:
+    body = message(query_of(parts, kind).SerializeToString())
+    status, text = grpc_call(server, "RunQuery", body)
+    assert status == INVALID_ARGUMENT
+    assert any(each in text for each in words), text
+
+
 METHODS = [
     "GetDocument",
     "ListDocuments",
@@ -688,12 +720,13 @@ def test_a_channel_that_is_odd_does_no_harm(server: Victim, query: str, form: st
 
 def test_the_page_names_the_limits_that_hold() -> None:
     page = (Path(__file__).parents[2] / "docs/robustness.md").read_text(encoding="utf-8")
-    from harness.server import listen, request_monitor, transport, web_channel
+    from harness.server import listen, request_monitor, transport, web_channel, wire
 
     for number in (
         http2.MAX_CONTROL_FRAMES,
         http2._OUR_MAX_STREAMS,
         http2.MAX_CONTINUATIONS,
+        wire.MAX_QUERY_PARTS,
         listen.MAX_QUEUED,
         listen.MAX_TARGETS,
         web_channel.MAX_UNTAKEN,
