@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import mul
 
 from harness.errors import StatusCode, StatusError
 from harness.firestore import limits
@@ -26,7 +27,8 @@ def _euclidean(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _dot_product(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))
+    # Only vectors of one length are measured.
+    return sum(map(mul, a, b), 0.0)
 
 
 def _cosine(a: Sequence[float], b: Sequence[float]) -> float:
