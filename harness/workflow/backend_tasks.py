@@ -135,8 +135,8 @@ _STRUCK = re.compile(r"~~.*~~")
 
 # Words by which teams say whose work it is. The first two decide wherever they stand in a heading;
 # the others only where nothing but fillers stands beside them.
-_BACKEND_NAMES = ("backend", "back-end", "back end", "serverside", "server-side", "server side")
-_FRONTEND_NAMES = ("frontend", "front-end", "front end", "clientside", "client-side", "client side")
+_BACKEND_NAME = re.compile(r"\b(?:back[- ]?end|server[- ]?side)\b")
+_FRONTEND_NAME = re.compile(r"\b(?:front[- ]?end|client[- ]?side)\b")
 _BACKEND_WORDS = _words(
     "be server api apis database db firebase firestore functions function cloud rules indexes"
 )
@@ -321,8 +321,8 @@ def _side_of_words(text: str) -> Side:
     lower = re.sub(r"\([^()]*\)", " ", text.lower()).replace("security rules", "rules")
     named = {
         side
-        for side, names in ((Side.BACKEND, _BACKEND_NAMES), (Side.FRONTEND, _FRONTEND_NAMES))
-        if any(re.search(rf"\b{name}\b", lower) for name in names)
+        for side, name in ((Side.BACKEND, _BACKEND_NAME), (Side.FRONTEND, _FRONTEND_NAME))
+        if name.search(lower)
     }
     words = {word for word in _WORD.findall(lower) if not word.isdigit()} - _FILLERS
     if words and not named:
@@ -340,8 +340,7 @@ def _side_of_words(text: str) -> Side:
 def _says_only_a_side(title: str) -> bool:
     """Return whether a title names no part of the feature: `Backend tasks`, `Server-side`."""
     text = plain_title(title).lower()
-    for name in (*_BACKEND_NAMES, *_FRONTEND_NAMES):
-        text = re.sub(rf"\b{name}\b", " ", text)
+    text = _FRONTEND_NAME.sub(" ", _BACKEND_NAME.sub(" ", text))
     words = {word for word in _WORD.findall(text) if not word.isdigit()} - _FILLERS
     return (
         words <= _MERE_SIDES | _BOTH_WORDS and _side_of_words(plain_title(title)) is not Side.UNSAID

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -21,9 +21,9 @@ _INLINE = re.compile(
 _DEFINITION = re.compile(
     r"^ {0,3}\[(?P<text>[^\[\]^]+)\]:\s*<?(?P<target>[^\s<>]+)>?", re.MULTILINE
 )
-_CODE_SPAN = re.compile(r"(`+)(?!`)(?:.|\n)*?(?<!`)\1(?!`)")
+_BACKTICKS = re.compile(r"`+")
 _FENCE = re.compile(r"^ *(?:> ?)*(`{3,}|~{3,})")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(r"<!--|-->")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(
     r"https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?::\d{1,5})?"
@@ -124,11 +124,45 @@ def _without_code(text: str) -> str:
             lines.append("")
         else:
             lines.append(line)
-    return _COMMENT.sub(_blank, _CODE_SPAN.sub(_blank, "\n".join(lines)))
+    return _without(_comments, _without(_code_spans, "\n".join(lines)))
 
 
-def _blank(found: re.Match[str]) -> str:
-    return "\n" * found[0].count("\n")
+def _without(spans: Callable[[str], Iterator[tuple[int, int]]], text: str) -> str:
+    """Return a text without spans of it, line for line."""
+    pieces = []
+    end = 0
+    for start, stop in spans(text):
+        pieces += [text[end:start], "\n" * text.count("\n", start, stop)]
+        end = stop
+    return "".join([*pieces, text[end:]])
+
+
+def _code_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans between backticks: as many as it began with end one."""
+    runs = [(found.start(), found.end()) for found in _BACKTICKS.finditer(text)]
+    later: dict[int, list[int]] = {}  # by length, the last first
+    for index in reversed(range(len(runs))):
+        later.setdefault(runs[index][1] - runs[index][0], []).append(index)
+    index = 0
+    while index < len(runs):
+        start, end = runs[index]
+        same = later[end - start]
+        while same and same[-1] <= index:
+            same.pop()
+        if same:
+            yield start, runs[same[-1]][1]
+            index = same[-1]
+        index += 1
+
+
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    start: int | None = None
+    for found in _COMMENT.finditer(text):
+        if found[0] == "<!--":
+            start = found.start() if start is None else start
+        elif start is not None:
+            yield start, found.end()
+            start = None
 
 
 def _unquoted(text: str) -> str:

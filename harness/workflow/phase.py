@@ -28,7 +28,6 @@ _DONE_SIGNS = "✅☑✔🗹✓"
 _OPEN_SIGNS = "⬜☐🔲🔳◻◽▢⏳🚧🔜🟡🔄⌛❌⭕"
 _SIGNS = _DONE_SIGNS + _OPEN_SIGNS
 _SIGN = re.compile(rf"([{_SIGNS}])\ufe0f?\s*")
-_TRAILING_SIGNS = re.compile(rf"(?:\s*[{_SIGNS}]\ufe0f?)+\s*$")
 _LOOSE_BOX = re.compile(r"\[([ xX]?)\](?=\s|$)\s*")
 # A tag before the text, perhaps behind an id or a picture (`T021 [P] [US5] …`), or at its end.
 _TAG = re.compile(r"(?P<bold>\*\*|`)?\[(?P<tag>[^\[\]()]{1,40})\](?P=bold)?:?(?![(\[:])(?=\s|$)\s*")
@@ -369,7 +368,7 @@ class _Reader:
         if _RULE.fullmatch(line):
             self._end_paragraph()
             self.open_items.clear()
-        elif bullet is not None and not (self.columns and _DELIMITER_ROW.fullmatch(line)):
+        elif bullet is not None and not (self.columns and _DELIMITER_ROW.fullmatch(line.strip())):
             self._item(len(bullet["indent"]), bullet["text"], number)
         elif "|" in stripped and (self.columns is not None or _DELIMITER_ROW.fullmatch(following)):
             self._row(stripped, number, is_header=self.columns is None)
@@ -390,7 +389,7 @@ class _Reader:
         above = self.section
         while above.level >= level and above.above is not None:
             above = above.above
-        self.section = PhaseSection(_TRAILING_SIGNS.sub("", title.strip()), level, number, above)
+        self.section = PhaseSection(_split_signs(title.strip())[0], level, number, above)
         above.sections.append(self.section)
         self.open_items.clear()
         self.columns = None
@@ -426,7 +425,7 @@ class _Reader:
         if is_header:
             self.columns = [" ".join(re.findall(r"\w+", cell.lower())) for cell in cells]
             return
-        if _DELIMITER_ROW.fullmatch(line) or not any(cells):
+        if _DELIMITER_ROW.fullmatch(line.strip()) or not any(cells):
             return
         self.section.tasks.append(_task_of_row(self.columns or [], cells, number))
 
@@ -472,20 +471,25 @@ def _begins_with_mark(text: str) -> bool:
 
 def _task(text: str, line: int, is_done: bool | None) -> PhaseTask:
     """Take boxes and signs off an item's text, and note its tags."""
-    rest = text.strip()
+    rest = " ".join(text.split())
     for pattern in (_LOOSE_BOX, _SIGN, _LOOSE_BOX, _SIGN):
         found = pattern.match(rest)
         if found is not None:
             done = found[1] in ("x", "X") if pattern is _LOOSE_BOX else found[1] in _DONE_SIGNS
             is_done = done if is_done is None else is_done
             rest = rest[found.end() :]
-    trailing = _TRAILING_SIGNS.search(rest)
-    if trailing is not None and rest[: trailing.start()].strip():
-        last = [sign for sign in trailing[0] if sign in _SIGNS][-1]
-        is_done = last in _DONE_SIGNS if is_done is None else is_done
-        rest = rest[: trailing.start()]
+    before, signs = _split_signs(rest)
+    if before and signs:
+        is_done = signs[-1] in _DONE_SIGNS if is_done is None else is_done
+        rest = before
     rest = rest.strip()
     return PhaseTask(rest, line, is_done, _tags(rest))
+
+
+def _split_signs(text: str) -> tuple[str, str]:
+    """Return a text and the signs that stand at its end."""
+    before = text.rstrip(f"{_SIGNS}\ufe0f \t")
+    return before, "".join(char for char in text[len(before) :] if char in _SIGNS)
 
 
 def _tags(text: str) -> tuple[str, ...]:
