@@ -243,7 +243,7 @@ class ProjectReadiness:
         return joined(
             [
                 production.review_region(codebases),
-                production.review_app_check(codebases, self._documents(())),
+                production.review_app_check(codebases),
             ]
         )
 

@@ -25,7 +25,6 @@ _REGION = re.compile(
 )
 _CALLABLE = re.compile(r"\b(?:onCall(?:Genkit)?|https_fn\.on_call|on_call)\b")
 _APP_CHECK = re.compile(r"\b(?:enforceAppCheck|enforce_app_check|consumeAppCheckToken)\b")
-_APP_CHECK_IN_WORDS = re.compile(r"\bapp ?check\b", re.IGNORECASE)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|(?m:^\s*#[^\n]*)", re.DOTALL)
 
 
@@ -113,27 +112,22 @@ def review_region(codebases: Mapping[str, Mapping[str, str]]) -> Review:
     return Review(f"the region is stated in {', '.join(codebases)}", problems)
 
 
-def review_app_check(
-    codebases: Mapping[str, Mapping[str, str]], documents: Mapping[str, str]
-) -> Review:
+def review_app_check(codebases: Mapping[str, Mapping[str, str]]) -> Review:
     """Return the codebases with callables that do not say whether App Check is enforced.
 
-    Saying no is an answer. A document that names App Check answers for all.
+    Saying no is an answer.
     """
     with_callables = {
         folder: files for folder, files in codebases.items() if _any(_CALLABLE, files)
     }
-    documented = [name for name, text in documents.items() if _APP_CHECK_IN_WORDS.search(text)]
-    silent = [folder for folder, files in with_callables.items() if not _any(_APP_CHECK, files)]
-    if documented:
-        return Review(f"App Check is settled in {documented[0]}")
     problems = tuple(
         Problem(
             folder,
             "its callables do not say whether App Check is enforced",
-            "set enforceAppCheck in setGlobalOptions, true or false, or say in a document why not",
+            "set enforceAppCheck in setGlobalOptions: true, or false where you go without",
         )
-        for folder in silent
+        for folder, files in with_callables.items()
+        if not _any(_APP_CHECK, files)
     )
     if not with_callables:
         return Review("no callable that App Check would guard")
