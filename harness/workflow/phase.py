@@ -271,7 +271,7 @@ def plain_title(title: str) -> str:
 
 def parse_phase(source: SourceText) -> PhaseFile:
     """Read a phase file. Never fails: every text is some Markdown, if perhaps without tasks."""
-    text = source.text.replace("\r\n", "\n").replace("\r", "\n")
+    text = source.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return PhaseFile(source, _Reader(text).read())
 
 

@@ -15,6 +15,7 @@ from harness.workflow.backend_tasks import Fate, select_backend_tasks
 from harness.workflow.begin import COMPONENTS, begin_document
 from harness.workflow.blocks import Box, scan_blocks
 from harness.workflow.document import parse_workflow
+from harness.workflow.feature import differences, missing_tasks, selection_for, stated_feature
 from harness.workflow.phase import parse_phase
 from tests.workflow.markdown_strategies import any_texts
 
@@ -132,6 +133,39 @@ def test_every_box_of_any_text_is_a_task_of_its_phase_file(text):
     found = {task.line for task in whole.all_tasks()}
     normal = text.replace("\r\n", "\n").replace("\r", "\n")
     assert {block.line for block in scan_blocks(normal) if isinstance(block, Box)} <= found
+
+
+@pytest.mark.parametrize("case", SHAPES, ids=lambda case: case["name"])
+def test_what_is_begun_is_what_the_phase_file_says(case):
+    """The reviews of the document against the phase file find nothing to add."""
+    phase = phase_of(case["phase"])
+    selection, made = begun(case["phase"], case["feature"], case.get("take", ()))
+    feature = stated_feature(parse_workflow(SourceText("w.md", made.text)))
+    assert feature.phase_link is not None
+    assert feature.phase_link.target == "../phases/p.md"
+    assert missing_tasks(feature, selection_for(feature, phase)) == ()
+    unfilled = [what for _, what in differences(feature, phase)]
+    assert unfilled == (["Description is not filled in"] if made.unfilled else [])
+    # And a task that is taken out is missed.
+    first = next(
+        task
+        for component in selection.components
+        for task in component.walk()
+        if not task.is_detail and task.line != selection.section.line
+    )
+    less = made.text.replace(f"- [ ] {first.text}\n", "- [ ] another\n")
+    feature = stated_feature(parse_workflow(SourceText("w.md", less)))
+    if first.line not in case.get("take", ()):
+        assert first.line in [line for line, _ in missing_tasks(feature, selection)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_and_a_byte_order_mark_make_no_difference(end):
+    for case in SHAPES:
+        text = "\ufeff" + case["phase"].replace("\n", end)
+        selection, made = begun(text, case["feature"], case.get("take", ()))
+        assert [found.task.line for found in selection.of(Fate.TAKEN)] == case["taken"]
+        assert components(made.text) == case["components"]
 
 
 def test_all_but_the_placeholders_of_the_template_stays():
