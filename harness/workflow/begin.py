@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from harness.errors import WorkflowError
 from harness.source import Span
 from harness.workflow.backend_tasks import Selection, TakenTask
 from harness.workflow.document import WorkflowDocument
@@ -55,6 +56,9 @@ def begin_document(
         selection: The feature's backend tasks.
         phase_path: Where the phase file is, from the project's folder, with `/`.
         document_path: Where the document will be, likewise: links are made from there.
+
+    Raises:
+        WorkflowError: The template has no place for the tasks.
     """
     there = posixpath.dirname(document_path) or "."
     link = posixpath.relpath(phase_path, there)
@@ -82,20 +86,19 @@ def begin_document(
         else:
             unfilled.append(placeholder)
     span = _placeholder_list(template)
-    if span is not None:
-        lines = [line for component in selection.components for line in _lines(component, moved, 0)]
-        if lines:
-            edits.append(TextEdit(span, "\n".join(lines)))
-        else:
-            unfilled.append(COMPONENTS)
+    lines = [line for component in selection.components for line in _lines(component, moved, 0)]
+    edits.append(TextEdit(span, "\n".join(lines)))
     return Begun(apply_edits(text, edits), tuple(unfilled))
 
 
-def _placeholder_list(template: WorkflowDocument) -> Span | None:
+def _placeholder_list(template: WorkflowDocument) -> Span:
     """Return the span of the items that stand for component features, from bullet to last text."""
     section = next((found for found in template.sections if found.title == COMPONENTS), None)
     if section is None or not section.items:
-        return None
+        raise WorkflowError(
+            f'{template.source.file_name} has no list under a heading "{COMPONENTS}"',
+            fix="add one to the template: the tasks go there",
+        )
     text = template.text
     first, last = section.items[0], section.items[-1]
     start = text.rfind("\n", 0, first.box_span.start) + 1

@@ -104,6 +104,7 @@ def test_the_document_of_harness_yaml_is_the_one_that_is_made(
         (["--feature", "screens"], "has no backend task; line 11 is left out"),
         (["--feature", "messages", "--take", "x"], '--take: "x" is not a line'),
         (["--feature", "messages", "--template", "none.md"], "there is no file none.md"),
+        (["--feature", "messages", "--template", "phases/p2.md"], 'no list under a heading "Comp'),
     ],
 )
 def test_what_cannot_be_begun_says_why(
