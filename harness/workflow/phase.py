@@ -34,6 +34,13 @@ _TAG = re.compile(r"(?P<bold>\*\*|`)?\[(?P<tag>[^\[\]()]{1,40})\](?P=bold)?:?(?!
 _BEFORE_TAGS = re.compile(r"[^\w\s\[\]()*`\"'~#]*\s*(?:[A-Z]{1,4}-?\d[\d.]*:?\s+(?=\[))?")
 _TRAILING_TAG = re.compile(r"\s\*{0,2}[\[(]([^\[\]()]{1,40})[\])]\*{0,2}[.:]?$")
 _BETWEEN_TAGS = re.compile(r"[,/&+|]|\band\b")
+# A line that is no heading, and says whose work the list under it is: `Backend tasks:`.
+_SIDE_LINE = re.compile(
+    r"(?:back[- ]?end|front[- ]?end|server|client|ui|flutter)(?:[- ]?side)?"
+    r"(?: (?:tasks?|work|items?|to-?dos?))?\s*:?",
+    re.IGNORECASE,
+)
+_SIDE_COLUMN = re.compile(r"(?P<back>back ?end|server)|front ?end|client|ui|flutter")
 # A paragraph that is a task: `**Backend:** keep the date on the loan`.
 _SIDE_FIELD = re.compile(r"\*\*\s*(?:back|front)[- ]?end\b", re.IGNORECASE)
 _BULLET = re.compile(r"(?P<indent> *)(?P<bullet>[-*+•]|\d{1,4}[.)])(?: +|$)(?P<text>.*)")
@@ -48,6 +55,7 @@ _NUMBERING = re.compile(r"(?:\d+(?:\.\d+)*[.):]?|[A-Z]{1,4}-?\d+(?:\.\d+)*:?)\s+
 _KIND = r"(?:feature|phase|epic|story|user story|milestone|module|component|section|step|part|task)"
 _KIND_OF_SECTION = re.compile(rf"{_KIND}(?:\s+\d+(?:\.\d+)*)?\s*[:.–—-]\s+", re.IGNORECASE)
 _KIND_AND_NUMBER = re.compile(rf"{_KIND}\s+\d+(?:\.\d+)*", re.IGNORECASE)
+_AFTER_A_DASH = re.compile(r"\s+[—–-]\s.*$")
 _IN_PARENTHESES = re.compile(r"\s*\([^()]*\)\s*$")
 _NOT_WORDS_BEFORE = re.compile(r"^[^\w\[(\"'`*]+")
 _NOT_WORDS_AFTER = re.compile(r"[^\w\])\"'`*!?.%+:]+$")
@@ -123,6 +131,7 @@ class PhaseSection:
         yield self.title
         yield self.name
         yield _IN_PARENTHESES.sub("", self.name)
+        yield _AFTER_A_DASH.sub("", self.name)
         numbered = _KIND_AND_NUMBER.match(_NOT_WORDS_BEFORE.sub("", self.title))
         if numbered is not None:
             yield numbered[0]
@@ -372,9 +381,16 @@ class _Reader:
             self._item(len(bullet["indent"]), bullet["text"], number)
         elif "|" in stripped and (self.columns is not None or _DELIMITER_ROW.fullmatch(following)):
             self._row(stripped, number, is_header=self.columns is None)
-        elif bold is not None and (after_blank or stripped.endswith((":", ":**", ":__"))):
+        elif bold is not None and (
+            after_blank
+            or stripped.endswith((":", ":**", ":__"))
+            or _SIDE_LINE.fullmatch((bold["stars"] or bold["lines"]).strip())
+        ):
             self._end_paragraph()
             self._open_section(bold["stars"] or bold["lines"], _BOLD_LINE_LEVEL, number)
+        elif stripped.endswith(":") and _SIDE_LINE.fullmatch(stripped) and not line[0].isspace():
+            self._end_paragraph()
+            self._open_section(stripped, _BOLD_LINE_LEVEL, number)
         elif _begins_with_mark(stripped) and not self._continues(line, after_blank):
             self._item(len(line) - len(stripped), stripped, number)
         else:
@@ -427,7 +443,7 @@ class _Reader:
             return
         if _DELIMITER_ROW.fullmatch(line.strip()) or not any(cells):
             return
-        self.section.tasks.append(_task_of_row(self.columns or [], cells, number))
+        self.section.tasks += _tasks_of_row(self.columns or [], cells, number)
 
     def _text(self, line: str, number: int, after_blank: bool) -> None:
         stripped = line.strip()
@@ -508,6 +524,29 @@ def _parts(tag: str) -> list[str]:
     return [part.strip() for part in _BETWEEN_TAGS.split(tag) if part.strip()]
 
 
+def _tasks_of_row(columns: Sequence[str], cells: Sequence[str], line: int) -> list[PhaseTask]:
+    """Make a task of a table's row; where columns are named after sides, one of each such cell."""
+    of_sides = {
+        index: found
+        for index, name in enumerate(columns)
+        if (found := _SIDE_COLUMN.fullmatch(name))
+    }
+    task = _task_of_row(
+        [name for index, name in enumerate(columns) if index not in of_sides],
+        [cell for index, cell in enumerate(cells) if index not in of_sides],
+        line,
+    )
+    tasks = []
+    for index, found in of_sides.items():
+        cell = _task(cells[index], line, None) if index < len(cells) else None
+        if cell is not None and cell.text.strip("-–— "):
+            text = f"{task.text}: {cell.text}" if task.text else cell.text
+            tags = (*task.tags, "Backend" if found["back"] else "Frontend")
+            is_done = task.is_done if cell.is_done is None else cell.is_done
+            tasks.append(PhaseTask(text, line, is_done, tags, list(task.details)))
+    return tasks or [task]
+
+
 def _task_of_row(columns: Sequence[str], cells: Sequence[str], line: int) -> PhaseTask:
     """Make a task of a table's row: its text, its status and its tags by the names of columns."""
     named = dict(zip(columns, cells, strict=False))
@@ -516,7 +555,7 @@ def _task_of_row(columns: Sequence[str], cells: Sequence[str], line: int) -> Pha
     used = {text_column, *_columns(columns, _STATUS_COLUMNS), *_columns(columns, _TAG_COLUMNS)}
     text = named[text_column] if text_column is not None else ""
     if not text:
-        text, used = max(cells, key=len), set(columns)
+        text, used = max(cells, key=len, default=""), set(columns)
     task = _task(text, line, _status(status))
     more = [
         f"{name}: {cell}"
