@@ -201,8 +201,8 @@ class _Chooser:
             components.append(TakenTask(group.name, group.line, False, tuple(own)))
         for under in section.sections:
             context = _of_heading(under) or inherited
-            names_a_part = not _says_only_a_side(under.title)
-            components += self.section(under, context, under if names_a_part else group)
+            part = group if _names_no_part(under.title) else under
+            components += self.section(under, context, part)
         return _joined(components)
 
     def task(
@@ -338,13 +338,15 @@ def _side_of_words(text: str) -> Side:
 
 
 def _says_only_a_side(title: str) -> bool:
-    """Return whether a title names no part of the feature: `Backend tasks`, `Server-side`."""
-    text = plain_title(title).lower()
-    text = _FRONTEND_NAME.sub(" ", _BACKEND_NAME.sub(" ", text))
+    """Return whether a title names a side and no part of the feature: `Backend tasks`."""
+    return _names_no_part(title) and _side_of_words(plain_title(title)) is not Side.UNSAID
+
+
+def _names_no_part(title: str) -> bool:
+    """Return whether a title names no part of the feature: as above, or `Tasks`, `Checklist`."""
+    text = _FRONTEND_NAME.sub(" ", _BACKEND_NAME.sub(" ", plain_title(title).lower()))
     words = {word for word in _WORD.findall(text) if not word.isdigit()} - _FILLERS
-    return (
-        words <= _MERE_SIDES | _BOTH_WORDS and _side_of_words(plain_title(title)) is not Side.UNSAID
-    )
+    return words <= _MERE_SIDES | _BOTH_WORDS
 
 
 def _heading_with(section: PhaseSection, pattern: re.Pattern[str]) -> PhaseSection | None:
