@@ -194,6 +194,7 @@ class Settings:
         order: `off`, `warn` or `enforce`: what is made of the order of items.
         gates: Names of items at which the work waits for a person, besides those that say PAUSE.
         sign_off: What sign-offs are held to.
+        staging: The real project that `--against` may ask; None: none.
     """
 
     workflow_documents: tuple[str, ...] = ()
@@ -211,6 +212,7 @@ class Settings:
     order: str = "warn"
     gates: tuple[str, ...] = ()
     sign_off: SignOffSettings = field(default_factory=SignOffSettings)
+    staging: str | None = None
 
     @property
     def has_inline_access(self) -> bool:
@@ -234,6 +236,7 @@ _SETTINGS_KEYS = (
     "order",
     "gates",
     "sign_off",
+    "staging",
 )
 _ORDERS = ("off", "warn", "enforce")
 
@@ -282,6 +285,8 @@ def parse_settings(source: SourceText) -> Settings:
         settings["gates"] = reader.strings(entries["gates"], "gates")
     if "sign_off" in entries:
         settings["sign_off"] = _sign_off(reader, entries["sign_off"])
+    if "staging" in entries:
+        settings["staging"] = reader.string(entries["staging"], "staging")
     return Settings(**settings)
 
 

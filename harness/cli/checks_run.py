@@ -87,9 +87,10 @@ def run_checks(
     workflows: Sequence[Path],
     items: Sequence[str],
     shard: tuple[int, int] | None,
-    handover: Path,
+    handover: Path | None,
     progress: Progress,
     suite_phase: Callable[[], str],
+    against: str | None = None,
 ) -> ChecksRun:
     """Run the checks in the project's folder and return what they found.
 
@@ -97,8 +98,9 @@ def run_checks(
         workflows: The documents whose items they name.
         items: Run only the checks of these; empty: all.
         shard: Run only this part, I of N; None: all.
-        handover: The folder through which the suite is handed over.
+        handover: The folder through which the suite is handed over; None: there is none.
         suite_phase: Says what the suite is doing, while it is starting.
+        against: A real project to ask instead, with the credentials of the environment.
     Raises:
         WorkflowError: A check names an item that the document does not have.
         HarnessError: pytest did not come to its end; with its last words.
@@ -108,10 +110,14 @@ def run_checks(
     log = project.record_folder / _LOG_NAME
     log.unlink(missing_ok=True)  # the guardian appends
     process = GuardedProcess(
-        _pytest_command(project, workflows, items, shard, records),
+        [
+            *_pytest_command(project, workflows, items, shard, records),
+            # What is asked elsewhere is not to replace what the last run left.
+            *([f"--harness-against={against}", "--harness-rehearsal"] if against else []),
+        ],
         folder=make_private_folder(),
         cwd=project.folder,
-        env={**without_credentials(os.environ), HANDOVER_VARIABLE: str(handover)},
+        env=_environment(handover),
         log=log,
     )
     followed = _Followed()
@@ -131,6 +137,12 @@ def run_checks(
         process.stop()
         process.close()
         shutil.rmtree(records, ignore_errors=True)
+
+
+def _environment(handover: Path | None) -> dict[str, str]:
+    if handover is None:
+        return dict(os.environ)
+    return {**without_credentials(os.environ), HANDOVER_VARIABLE: str(handover)}
 
 
 def _pytest_command(

@@ -19,6 +19,7 @@ from harness.cli.documents import ProjectDocument, documents_of
 from harness.cli.inputs import check_inputs
 from harness.cli.records import read_records, write_evidence, write_last_run
 from harness.cli.supports import audit_project
+from harness.cli.verify_against import verify_against
 from harness.costs import save_costs
 from harness.emulators.handover import Handover, reason_of
 from harness.emulators.owner import SuiteOwner
@@ -131,6 +132,12 @@ class _Settled:
     help="Also write the report there, as JSON.",
 )
 @options.allow_real
+@click.option(
+    "--against",
+    metavar="PROJECT",
+    help="Ask this real project, reading only: `staging:` in harness.yaml has to name it too. "
+    "Nothing is ticked.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show every check in the report.")
 def command(
     project_dir: Path | None,
@@ -141,6 +148,7 @@ def command(
     no_tick: bool,
     json_file: Path | None,
     allow_real_project_id: bool,
+    against: str | None,
     verbose: bool,
 ) -> int:
     """Run the checks against the Emulator Suite; tick the items that they prove, untick those that
@@ -153,6 +161,9 @@ def command(
         project_dir, workflow, items, shard, firestore, allow_real_project_id=allow_real_project_id
     )
     project = request.project
+    if against is not None:
+        paths = [document.path for document in request.documents]
+        return verify_against(against, project, paths, sorted(request.selected or ()), shard)
     for document in () if no_tick else request.documents:
         _refuse_read_only(document.path)
     if json_file is not None and not json_file.absolute().parent.is_dir():

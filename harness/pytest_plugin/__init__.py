@@ -60,6 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="keep nothing of this run: the requests and the coverage of the last one stay",
     )
     group.addoption(
+        "--harness-against",
+        "--against",
+        metavar="PROJECT",
+        help="run the checks with the mark `staging` against this real project, reading only",
+    )
+    group.addoption(
         "--harness-growth",
         action="store_true",
         help="run only the checks that measure how a cost grows",
@@ -91,9 +97,16 @@ def pytest_configure(config: pytest.Config) -> None:
         "workflow(*items): the items of the workflow document that this check verifies,"
         ' each as "Heading/Item text" or its slug',
     )
+    config.addinivalue_line(
+        "markers", "staging: this check only reads, so that --against may ask a real project too"
+    )
     from harness.pytest_plugin import fixtures
 
     config.pluginmanager.register(fixtures, "harness-fixtures")
+    if config.getoption("--harness-against"):
+        from harness.pytest_plugin.against import AgainstPlugin, checked_project
+
+        config.pluginmanager.register(AgainstPlugin(checked_project(config)), "harness-against")
     if config.pluginmanager.hasplugin("xdist"):
         from harness.pytest_plugin import xdist
 

@@ -143,6 +143,17 @@ class CheckContext:
         self._clients.callback(_close, client)
         return client
 
+    def reading_client(self) -> Client:
+        """Return an administrator's client that can only read."""
+        from harness.emulators.read_only_client import read_only_emulator_client
+
+        address = self.address("firestore")
+        client: Client = read_only_emulator_client(
+            address, self.project_id, _DEFAULT_DATABASE, calling_line=self._calling_line
+        )
+        self._clients.callback(_close, client)
+        return client
+
     def token(self, who: str | AuthUser | None, claims: Mapping[str, Any]) -> str | None:
         """Return the ID token of a user: a real one of the Auth emulator's, or one made here for a
         uid.

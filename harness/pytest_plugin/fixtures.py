@@ -222,6 +222,14 @@ def firestore_admin(harness_check: CheckContext) -> Client:
 
 
 @pytest.fixture
+def firestore_reader(harness_check: CheckContext) -> Client:
+    """A Firestore client that bypasses rules and can only read: with `--against PROJECT`, of that
+    project.
+    """
+    return harness_check.reading_client()
+
+
+@pytest.fixture
 def firestore_as(harness_check: CheckContext) -> Callable[..., Client]:
     """A function from a uid (or AuthUser) and claims to a Firestore client that rules apply to."""
 

@@ -76,6 +76,8 @@ class FoundSuite:
 
 def start_for_workers(config: pytest.Config, folder: Path) -> SuiteOwner | None:
     """Start the suite that xdist's workers wait for; None when they find one themselves."""
+    if config.getoption("--harness-against"):
+        return None
     if HANDOVER_VARIABLE in os.environ or _running(config) is not None:
         return None
     owner = SuiteOwner(_options(config), Handover(_suite_folder(folder)))

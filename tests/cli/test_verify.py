@@ -460,3 +460,44 @@ def wait_for(is_so: Callable[[], bool], timeout_s: float = 60) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_real_project_is_asked_only_if_harness_yaml_names_it(
+    project: ProjectFolder, harness: Callable[..., Ran]
+) -> None:
+    ran = harness("verify", "--against", "our-staging")
+    assert ran.status == 2
+    assert "--against our-staging: harness.yaml names no staging project" in ran.err
+    project.write("harness.yaml", "staging: another\n")
+    ran = harness("verify", "--against", "our-staging")
+    assert ran.status == 2
+    assert "harness.yaml names another" in ran.err
+
+
+def test_against_a_real_project_nothing_is_ticked(
+    project: ProjectFolder, harness: Callable[..., Ran], without_node: None
+) -> None:
+    project.write("harness.yaml", "staging: our-staging\n")
+    project.write("checks/test_rules.py", RULES_CHECK)
+    project.write(
+        "checks/test_other.py",
+        """\
+import pytest
+
+pytestmark = [pytest.mark.workflow("Testing/Performance testing"), pytest.mark.staging]
+
+
+def test_nothing_is_asked():
+    pass
+""",
+    )
+    before = project.workflow
+    ran = harness("verify", "--against", "our-staging")
+    assert ran.out == (
+        "against our-staging, reading only: nothing is ticked, no evidence is kept\n"
+        "  passed  checks/test_other.py::test_nothing_is_asked\n"
+        "  not verified  2 checks: against our-staging only checks with the mark `staging` run\n"
+    )
+    assert ran.status == 0
+    assert project.workflow == before
+    assert not (project.path / ".harness" / "evidence").exists()
