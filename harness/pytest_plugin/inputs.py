@@ -40,6 +40,7 @@ _PARTS_OF_FIXTURES: Mapping[str, Collection[Part]] = {
     "harness_suite": {Part.FIREBASE_JSON},
     "harness_suite_project": {Part.FUNCTIONS, Part.INDEXES},  # where functions hear of every write
     "firestore_admin": {Part.INDEXES},
+    "firestore_reader": {Part.INDEXES},
     "firestore_as": _ASKS_RULES,
     "firestore_unauthenticated": _ASKS_RULES,
     "storage_as": {Part.STORAGE_RULES},

@@ -12,6 +12,7 @@ from google.cloud.firestore_v1.vector import Vector
 from google.protobuf.timestamp_pb2 import Timestamp as ProtoTimestamp
 
 from harness.firestore.values import Reference, Timestamp
+from harness.firestore.values import Vector as CoreVector
 from tests.firestore.values_from_yaml import value as core_value
 
 _OPERATORS = {"array-contains": "array_contains", "array-contains-any": "array_contains_any"}
@@ -90,6 +91,8 @@ def _plain(client: Any, found: Any) -> Any:
         return DatetimeWithNanoseconds.from_timestamp_pb(message)
     if isinstance(found, Reference):
         return client.document(found.path)
+    if isinstance(found, CoreVector):
+        return Vector(found.values)
     if isinstance(found, tuple | list):
         return [_plain(client, each) for each in found]
     return found
@@ -107,3 +110,8 @@ def _filter(client: Any, notation: Any) -> Any:
         return FieldFilter(field, _OPERATORS.get(operator, operator), value)
     parts = [_filter(client, part) for part in notation]
     return parts[0] if len(parts) == 1 else And(parts)
+
+
+def stored_fields(client: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document of the data set as the client writes it."""
+    return {name: _plain(client, each) for name, each in fields.items()}
