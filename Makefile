@@ -11,7 +11,7 @@ OPERATIONS ?= 50000
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format type fuzz bench stress conformance setup clean
+.PHONY: help verify test lint format type fuzz bench stress conformance clients setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ stress: setup ## Fail and kill servers under load (OPERATIONS=50000, KILLS=200)
 
 conformance: setup ## Run the published client's system tests on the embedded Firestore (ALL=1: skips too)
 	@$(BIN)/python -m tests.conformance.run $(if $(ALL),--all)
+
+clients: setup $(STAMPS)/javascript ## Ask the JavaScript clients the tables of cases (AGAINST=official or HOST:PORT: differences)
+	@$(BIN)/python -m tests.clients.run $(if $(AGAINST),--against $(AGAINST))
 
 setup: $(STAMPS)/python $(STAMPS)/suite $(STAMPS)/functions
 

@@ -18,6 +18,7 @@ MOCHA = SUITES / "node_modules" / ".bin" / "mocha"
 LIMIT_S = 240
 
 
+@pytest.mark.xdist_group("chromium")  # its npm package unpacks it once, to a shared folder
 def test_the_web_sdk_reads_writes_and_listens(server: ServerUnderTest, tmp_path: Path) -> None:
     if shutil.which("node") is None or not MOCHA.exists():
         pytest.skip("the packages of tests/javascript are not installed: make test")

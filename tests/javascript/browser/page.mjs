@@ -4,7 +4,7 @@
 import {readFile} from 'node:fs/promises';
 import {createServer} from 'node:http';
 import {createRequire} from 'node:module';
-import {dirname, join} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 
 import chromium from '@sparticuz/chromium';
 import puppeteer from 'puppeteer-core';
@@ -30,13 +30,16 @@ const PAGE = `<!doctype html>
   Object.assign(window, {app, firestore, ready: true});
 </script>`;
 
-/** Opens a page; `close` ends the browser and the page's server. */
-export async function openPage() {
+/** Opens a page; `close` ends the browser and the page's server. `modules`: a folder that the page finds at /modules/. */
+export async function openPage({modules} = {}) {
   const server = createServer(async (request, response) => {
     const name = request.url.slice(1);
     if (SCRIPTS.includes(name)) {
       response.setHeader('content-type', 'text/javascript');
       response.end(await readFile(join(FIREBASE, name)));
+    } else if (modules && /^modules\/\w+\.mjs$/.test(name)) {
+      response.setHeader('content-type', 'text/javascript');
+      response.end(await readFile(join(modules, basename(name))));
     } else {
       response.setHeader('content-type', 'text/html');
       response.end(PAGE);
