@@ -99,6 +99,8 @@ class HttpProtocol(asyncio.Protocol):
         self._silent_rounds = 0
         self._is_between = False
         self._sent_ahead_bytes = 0
+        self._is_streaming = False
+        self._is_last = False
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._peer = Peer()
@@ -137,10 +139,14 @@ class HttpProtocol(asyncio.Protocol):
         elif self._silent_rounds > SILENT_ROUNDS:
             self._refuse(408)
 
-    def eof_received(self) -> None:
-        """Close the connection when nothing is left to answer."""
-        if self._task is None and self._transport is not None:
-            self._transport.close()
+    def eof_received(self) -> bool:
+        """Answer still what was asked by a client that says no more; of a stream, it is no longer
+        the reader: a browser that gives one up closes its connection.
+
+        Returns whether the connection stays open.
+        """
+        self._is_last = True
+        return self._task is not None and not self._is_streaming
 
     def pause_writing(self) -> None:
         """Hold a stream: its reader is slow."""
@@ -243,12 +249,14 @@ class HttpProtocol(asyncio.Protocol):
         if response.body and event.method != b"HEAD":
             self._send(h11.Data(data=response.body))
         if response.stream is not None:
+            self._is_streaming = True
             await self._send_stream(response.stream)
+            self._is_streaming = False
         self._send(h11.EndOfMessage())
         if not self._may_write.is_set():
             await self._may_write.wait()
         self._task = None
-        if self._connection.our_state is h11.MUST_CLOSE:
+        if self._is_last or self._connection.our_state is h11.MUST_CLOSE:
             self._transport.close()
             return
         self._connection.start_next_cycle()
@@ -267,7 +275,7 @@ class HttpProtocol(asyncio.Protocol):
     def _send(self, event: h11.Event) -> None:
         assert self._transport is not None
         data = self._connection.send(event)
-        if data:
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
 

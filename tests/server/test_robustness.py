@@ -37,6 +37,7 @@ from tests.server.hostile import (
     PADDED,
     PING,
     PRIORITY,
+    PROJECT,
     PUSH_PROMISE,
     ROOT,
     RST_STREAM,
@@ -453,6 +454,7 @@ def test_random_requests_are_answered(server: Victim, method: str) -> None:
 STRINGS = [
     "",
     DATABASE,
+    PROJECT,
     ROOT,
     f"{ROOT}/c/a",
     f"{ROOT}/c",
@@ -592,6 +594,33 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 )
 def test_http_that_is_odd_gets_a_status(server: Victim, sent: bytes, first: bytes) -> None:
     assert http_talk(server, sent).startswith(first)
+
+
+def test_who_says_no_more_still_gets_the_answer(server: Victim) -> None:
+    project = "demo-half-closed"
+    faults = f"http://{server.address}/harness/v1/projects/{project}/faults"
+    assert requests.post(faults, json={"delayMs": 300}, timeout=LIMIT_S).ok
+    path = ROOT.replace(PROJECT, project)
+    sent = f"GET /v1/{path}/c/d HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer owner\r\n\r\n"
+    assert http_talk(server, sent.encode(), half_close=True).startswith(b"HTTP/1.1 404")
+
+
+def test_who_gives_a_back_channel_up_is_not_written_to(server: Victim) -> None:
+    database = "projects/demo-back-channels/databases/(default)"
+    target = {"documents": {"documents": [f"{database}/documents/c/d"]}, "targetId": 2}
+    message = json.dumps({"database": database, "addTarget": target})
+    url = f"http://{server.address}/google.firestore.v1.Firestore/Listen/channel"
+    form = {"headers": "Authorization:Bearer owner\r\n", "count": "1", "ofs": "0"}
+    form |= {"req0___data__": message}
+    opened = requests.post(url, form, params={"VER": "8", "RID": "1"}, timeout=LIMIT_S)
+    session = json.loads(opened.text.partition("\n")[2])[0][1][1]
+    line = f"GET {url}?VER=8&RID=rpc&SID={session}&AID=0&CI=0&TYPE=xmlhttp HTTP/1.1\r\n"
+    for _ in range(20):
+        with server.connect() as browser:
+            browser.sendall(f"{line}Host: x\r\n\r\n".encode())
+            assert browser.recv(65_536).startswith(b"HTTP/1.1 200")
+    end = {"VER": "8", "SID": session, "TYPE": "terminate"}
+    assert requests.post(url, params=end, timeout=LIMIT_S).ok
 
 
 def test_a_length_and_chunks_are_no_way_to_smuggle(server: Victim) -> None:
