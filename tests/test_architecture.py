@@ -41,6 +41,7 @@ LEVELS = {
     "project": 3.5,  # above `files`, which it reads with; below the entrances
     "flutter_project": 3,
     "project_secrets": 3.8,
+    "document_reviews": 3.9,
     "project_readiness": 3.9,  # above all whose files it reviews
     "project_inputs": 3.8,  # above `access_table`, whose files are inputs
     "server": 4,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from harness.errors import EnvironmentLacking, HarnessError
-from harness.project import load_project, one_workflow_path
+from harness.project import load_project, workflow_paths
 from harness.project_readiness import ProjectReadiness
+from harness.pytest_plugin.mapping import item_ids_of, load_items
 from harness.pytest_plugin.outcome import not_verified
 from harness.pytest_plugin.recorder import Findings
 from harness.readiness.review import Review
@@ -23,14 +24,23 @@ class Settle(Protocol):
         """Make the review, and pass, fail or leave the check unverified by what it found."""
 
 
-def readiness_of(folder: Path, workflow: str | None) -> ProjectReadiness:
-    """Return the reviews of a project and its workflow document.
+def readiness_of(node: pytest.Item, folder: Path, workflows: Sequence[str]) -> ProjectReadiness:
+    """Return the reviews of a project, and of the workflow documents that have an item which the
+    check names: all of them, if it names none.
 
     Raises:
-        HarnessError: A setting cannot be used, or there is no document, or several.
+        HarnessError: A setting cannot be used.
     """
     project = load_project(folder)
-    return ProjectReadiness(project, one_workflow_path(folder, project.settings, workflow))
+
+    def documents() -> Sequence[Path]:
+        # Looked for by the reviews that are about documents: others do not depend on any.
+        paths = workflow_paths(folder, project.settings, workflows)
+        items = load_items(folder, folder, workflows)
+        named = {items.documents.split(reference)[0] for reference in item_ids_of(node, items)}
+        return [path for path in paths if project.relative(path) in named] or paths
+
+    return ProjectReadiness(project, documents)
 
 
 def settled_by(findings: Findings) -> Settle:

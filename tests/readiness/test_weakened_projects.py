@@ -49,7 +49,7 @@ def change(folder: Path, case: dict[str, str]) -> None:
 
 def review(folder: Path, name: str) -> Review:
     document = folder / "workflow" / "backend-workflow.md"
-    readiness = ProjectReadiness(load_project(folder), document)
+    readiness = ProjectReadiness(load_project(folder), lambda: [document])
     method: Callable[..., Review] = getattr(readiness, name)
     return method(*ARGUMENTS.get(name, ()))
 
