@@ -11,6 +11,8 @@ import puppeteer from 'puppeteer-core';
 
 const FIREBASE = dirname(createRequire(import.meta.url).resolve('firebase/package.json'));
 const {version} = JSON.parse(await readFile(join(FIREBASE, 'package.json'), 'utf8'));
+// Of all that a page is asked to do at once: whole suites of cases.
+const LIMIT_MS = 300_000;
 const SCRIPTS = ['firebase-app.js', 'firebase-firestore.js'];
 
 // The published modules import each other from the place where they are hosted.
@@ -50,6 +52,8 @@ export async function openPage({modules} = {}) {
     executablePath: await chromium.executablePath(),
     args: chromium.args.filter((flag) => !flag.includes('disable-web-security')),
     headless: 'shell',
+    pipe: true, // by which the browser ends when this process is killed
+    protocolTimeout: LIMIT_MS,
   });
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
