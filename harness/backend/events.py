@@ -61,6 +61,11 @@ class Trigger:
         return self._generation[1]
 
     @property
+    def name(self) -> str:
+        """Return the function's name alone, as its own process knows it: `onUser`."""
+        return self.function.split("-", 2)[-1]
+
+    @property
     def generation(self) -> int:
         """Return how often functions had been loaded anew when it was registered."""
         return int(self._generation[2] or 0)

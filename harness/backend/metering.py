@@ -171,6 +171,7 @@ class RequestRecord:
         plan: The indexes it used, as query explain prints them.
         attempt: Which attempt of a transaction, from 1; 0 outside of one.
         target: The listener's target id; None for all else.
+        chain: The functions that led to it, the one that asks last; empty for clients.
         fault: What an injected fault has made of it; None: none has.
         asked: Its query, until the log has the record.
         totals: Where the log has added it; answers leave after that.
@@ -194,6 +195,7 @@ class RequestRecord:
     target: int | None = None
     code: StatusCode = StatusCode.OK
     message: str = ""
+    chain: tuple[str, ...] = ()
     fault: str | None = None
     asked: AskedQuery | None = None
     latency_ms: float = 0.0
@@ -251,6 +253,8 @@ class RequestRecord:
             record["label"] = self.caller.label
         if self.caller.function is not None:
             record["function"] = self.caller.function
+        if len(self.chain) > 1:
+            record["chain"] = list(self.chain)
         if self.caller.source is not None:
             record["source"] = self.caller.source
         if self.message:

@@ -25,6 +25,8 @@ class RequestUse:
         collection: Such as `groups/*/expenses`; several are joined by a comma.
         caller: Such as `admin` or `user:ana`.
         function: The function that sent it; None for everyone else.
+        chain: The functions that led to it, the one that sent it last; empty where there is one at
+            most.
         at: The line that sent it, `file:line`, where it is known.
         limit: Of a query; None: it has none.
         skipped: Documents that an offset passed over: billed, not returned.
@@ -44,6 +46,7 @@ class RequestUse:
     entries_billed: int = 0
     plan: tuple[str, ...] = ()
     function: str | None = None
+    chain: tuple[str, ...] = ()
     at: str | None = None
     is_query: bool = False
     limit: int | None = None
@@ -86,6 +89,7 @@ class RequestUse:
             entries_billed=billed["indexEntriesBilled"],
             plan=tuple(record.get("plan", ())),
             function=record.get("function"),
+            chain=tuple(record.get("chain", ())),
             at=record.get("source"),
             is_query=query is not None,
             limit=record.get("limit"),

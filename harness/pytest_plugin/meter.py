@@ -174,6 +174,11 @@ class CostMeter:
         found = self._grouped(lambda use: use.function)
         return {cost.label: cost for cost in found}
 
+    def by_chain(self) -> dict[str, QueryCost]:
+        """Return what the requests of functions cost by what led to them: `onOrder → onLedger`."""
+        found = self._grouped(lambda use: " → ".join(use.chain) or use.function)
+        return {cost.label: cost for cost in found}
+
     def by_caller(self) -> dict[str, QueryCost]:
         """Return what each caller's requests cost: `admin`, `anonymous`, `user:ana`."""
         return {cost.label: cost for cost in self._grouped(lambda use: use.caller)}

@@ -78,13 +78,17 @@ class DispatchCounts:
 
 @dataclass(slots=True)
 class _Delivery:
-    """An event on its way. Its message, and so its id, stays the same when it is sent again."""
+    """An event on its way. Its message, and so its id, stays the same when it is sent again.
+
+    `chain`: the functions that led to it, its own last.
+    """
 
     event: DocumentEvent
     database: DatabaseName
     caller: Caller
     profile: Profile
     number: int
+    chain: tuple[str, ...]
     message: EventMessage | None = None
     attempts: int = 0
     failure: str | None = None
@@ -138,6 +142,7 @@ class EventDispatcher:
     _gates: dict[str, _Gate] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
     _alarmed_at: float = float("-inf")
+    _handling: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
     def watch(self, shell: Shell) -> None:
         """Hear of every commit from now on."""
@@ -146,6 +151,15 @@ class EventDispatcher:
             self._committed(service, commit, shell.acting)
 
         shell.commit_listeners.append(committed)
+        shell.chain_of = self.chain_of
+
+    def chain_of(self, function: str) -> tuple[str, ...]:
+        """Return the functions that led to what a function does now, itself last.
+
+        Where it handles several events that came about in different ways, only itself is known.
+        """
+        chains = set(self._handling.get(function, ()))
+        return chains.pop() if len(chains) == 1 else (function,)
 
     @contextmanager
     def muting(self, project: str) -> Iterator[None]:
@@ -213,7 +227,11 @@ class EventDispatcher:
                 return
             self.counts.dispatched += 1
             self._watch_rate()
-            delivery = _Delivery(event, name, caller, service.profile, self.counts.dispatched)
+            before = () if caller.function is None else self.chain_of(caller.function)
+            chain = (*before, event.trigger.name)
+            delivery = _Delivery(
+                event, name, caller, service.profile, self.counts.dispatched, chain
+            )
             self._sent.append(delivery)
             self._enqueue(delivery)
 
@@ -299,11 +317,15 @@ class EventDispatcher:
             )
         headers, body = delivery.message
         assert self.functions_host is not None
+        handling = self._handling.setdefault(trigger.name, [])
+        handling.append(delivery.chain)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 status, answer = await post(self.functions_host, path, headers, body)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
             return None, f"was not delivered: {error or type(error).__name__}"
+        finally:
+            handling.remove(delivery.chain)
         if status == _DISABLED:
             self.counts.disabled += 1
             return status, None

@@ -120,6 +120,7 @@ class Shell:
             warning.
         seed: What databases hold when they are first asked for.
         acting: Whose operation is running; a commit's listeners are told of it while it is.
+        chain_of: Says which functions led to what a function does, itself last.
         commit_listeners: Told of each commit, in the turn of the loop in which it happens.
         rules_listeners: Told the project whose rules have been replaced.
         request_listener: Told of each request of every database that is made from now on.
@@ -133,6 +134,7 @@ class Shell:
     expected_project: str | None = None
     seed: Seed = field(default_factory=Seed)
     acting: Caller = ADMIN
+    chain_of: Callable[[str], tuple[str, ...]] = lambda function: (function,)
     commit_listeners: list[CommitListener] = field(default_factory=list)
     rules_listeners: list[Callable[[str], None]] = field(default_factory=list)
     request_listener: Callable[[RequestRecord], None] | None = None
@@ -171,6 +173,8 @@ class Shell:
         """Run one operation now, and put it on record whatever becomes of it."""
         now = self.clock.now(service.name.project)
         record = RequestRecord(rpc, caller, now.micros, fault=current_fault.get())
+        if caller.function is not None:
+            record.chain = self.chain_of(caller.function)
         served_record.set(record)
         started = time.perf_counter()
         self.acting = caller
@@ -202,6 +206,8 @@ class Shell:
         deadline = now.micros + int(LOCK_WAIT_S * 1_000_000)
         give_up = False
         record = RequestRecord(rpc, caller, now.micros, fault=current_fault.get())
+        if caller.function is not None:
+            record.chain = self.chain_of(caller.function)
         served_record.set(record)
         try:
             while True:

@@ -1,4 +1,4 @@
-// A function that asks queries with query explain, and one that reads again what its event brought it.
+// A function that asks queries with query explain; one that reads again what its event brought it, and one that it triggers.
 const { initializeApp } = require("firebase-admin/app");
 const sdk = require("firebase-admin/firestore");
 const { onDocumentCreated } = require("firebase-functions/v2/firestore");
@@ -10,5 +10,10 @@ initializeApp();
 exports.ask = onCall((request) => explain(sdk, sdk.getFirestore(), request.data));
 
 exports.onTicket = onDocumentCreated("tickets/{id}", async (event) => {
+  await event.data.ref.get();
+  await event.data.ref.firestore.doc(`log/${event.params.id}`).set({ seen: true });
+});
+
+exports.onLog = onDocumentCreated("log/{id}", async (event) => {
   await event.data.ref.get();
 });
