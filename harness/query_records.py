@@ -1,4 +1,4 @@
-"""The queries of the last run, in `.harness/queries.json`: which index commands ask.
+"""The queries of the last run, in `.harness/queries/`, which the index commands ask.
 
 One file for each run, no part of a repository: every process of a run writes the whole, the last
 one has it all.
