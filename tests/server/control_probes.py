@@ -111,6 +111,13 @@ def cost(project: Project) -> None:
     assert ask(project, "GET", f"{project.own}/cost").json()
 
 
+def query_routes(project: Project) -> None:
+    list(project.client().collection("probed").order_by("n").stream())
+    assert "probed order by n" in ask(project, "GET", "/harness/v1/queries").text
+    ask(project, "POST", "/harness/v1/queries:forget")
+    assert "probed order by n" not in ask(project, "GET", "/harness/v1/queries").text
+
+
 def recordings(project: Project) -> None:
     project.load_rules(RULES)
     path = f"/harness/v1/projects/{project.id}/recording"
