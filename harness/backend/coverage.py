@@ -7,8 +7,11 @@ text.
 
 from __future__ import annotations
 
-from harness.rules.coverage import CoverageCounts, RulesetCoverage, merged_counts
-from harness.rules.ruleset import CompiledRuleset
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.rules.coverage import CoverageCounts, RulesetCoverage
+    from harness.rules.ruleset import CompiledRuleset
 
 _FORMER_KEPT = 50
 """Texts that are remembered: a run that tries many rulesets must not fill the memory."""
@@ -25,6 +28,8 @@ class ProjectCoverage:
         """Return the count of the rules in force; a new one if they have been loaded since."""
         current = self._current
         if current is None or current.ruleset is not ruleset:
+            from harness.rules.coverage import RulesetCoverage, merged_counts
+
             self._former = merged_counts(self.all())[-_FORMER_KEPT:]
             current = self._current = RulesetCoverage(ruleset)
         return current
@@ -33,6 +38,8 @@ class ProjectCoverage:
         """Return all counts since the start, one for each text; the one in force is the last."""
         counts = self._former
         if self._current is not None:
+            from harness.rules.coverage import merged_counts
+
             # The last one is kept longest.
             mine = self._current.counts()
             counts = [each for each in counts if each.text != mine.text] + merged_counts(

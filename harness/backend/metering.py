@@ -210,7 +210,10 @@ class RequestRecord:
     def touch(self, paths: Sequence[ResourcePath]) -> None:
         """Note which documents or collections the request names."""
         self.paths = paths
-        self.collection = ", ".join(dict.fromkeys(map(collection_pattern, paths)))
+        if len(paths) == 1:  # nearly always
+            self.collection = collection_pattern(paths[0])
+        else:
+            self.collection = ", ".join(dict.fromkeys(map(collection_pattern, paths)))
 
     def stored_bytes(self, definitions: IndexDefinitions) -> int:
         """Return by how much storage grew, index entries included; less than 0 if it shrank."""
@@ -395,6 +398,8 @@ def _add_to_totals(
 def collection_pattern(path: ResourcePath) -> str:
     """Return a path with its document ids replaced: `users/ana/tasks/1` is `users/*/tasks/*`."""
     segments = path.split("/")
+    if len(segments) == 2:
+        return f"{segments[0]}/*"
     segments[1::2] = ["*"] * len(segments[1::2])
     return "/".join(segments)
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.backend.auth import Caller
-from harness.backend.authorisation import Judge
 from harness.backend.coverage import ProjectCoverage
 from harness.backend.metering import (
     AskedQuery,
@@ -23,9 +22,7 @@ from harness.backend.metering import (
     query_collection,
     query_shape,
 )
-from harness.backend.monitor import EvaluationMonitor
 from harness.backend.query_uses import QueryUses
-from harness.backend.recording import Recording
 from harness.backend.requests import (
     AggregationReply,
     BatchWrite,
@@ -70,7 +67,12 @@ from harness.firestore.query_checks import validate_query
 from harness.firestore.store import Database, PreparedCommit
 from harness.firestore.transactions import Transaction, TransactionManager
 from harness.firestore.values import Timestamp
-from harness.rules.ruleset import CompiledRuleset
+
+if TYPE_CHECKING:
+    from harness.backend.authorisation import Judge
+    from harness.backend.monitor import EvaluationMonitor
+    from harness.backend.recording import Recording
+    from harness.rules.ruleset import CompiledRuleset
 
 SAME_DOCUMENT = "the same document cannot be written more than once in a single request"
 METADATA_NEEDS_ADMIN = "Metadata operations require admin authentication."
@@ -592,6 +594,8 @@ class DatabaseService:
         ruleset = self.project.ruleset
         if caller.is_admin or ruleset is None:
             return None
+        from harness.backend.authorisation import Judge  # without rules, nothing of them is loaded
+
         several = several or (prepared is not None and len(prepared.steps) > 1)
         return Judge(
             ruleset,
@@ -646,14 +650,14 @@ class DatabaseService:
     @staticmethod
     def _meter_writes(record: RequestRecord, writes: Sequence[Write], result: CommitResult) -> None:
         tally = record.tally
-        updates = sum(write.kind is WriteKind.UPDATE for write in writes)
-        tally.writes += updates
-        tally.deletes += sum(write.kind is WriteKind.DELETE for write in writes)
-        record.changes = (*record.changes, *result.changes)
+        updates = [write.path for write in writes if write.kind is WriteKind.UPDATE]
+        tally.writes += len(updates)
+        tally.deletes += [write.kind for write in writes].count(WriteKind.DELETE)
+        changes = result.changes
+        record.changes = (*record.changes, *changes) if record.changes else changes
         # A document that is written twice in one commit has changed once.
-        written = {write.path for write in writes if write.kind is WriteKind.UPDATE}
-        changed = sum(change.after is not None for change in result.changes)
-        tally.writes_without_change += max(0, len(written) - changed)
+        changed = len([change for change in changes if change.after is not None])
+        tally.writes_without_change += max(0, len(set(updates)) - changed)
 
     @classmethod
     def _meter_query(

@@ -265,11 +265,13 @@ class Database:
             )
         changes = []
         unchanged: dict[ResourcePath, DocumentSnapshot] = {}
+        # A single write that changes nothing has given the very snapshot back.
+        is_repeated = len(prepared.steps) > len(prepared._before)
         for path, before in prepared._before.items():
             after = prepared._after[path]
             if after is before:
                 continue
-            if before is not None and after is not None and _is_same(before, after):
+            if is_repeated and before is not None and after is not None and _is_same(before, after):
                 # Changed and changed back: the document keeps its version, and its writes say so.
                 unchanged[path] = before
                 continue

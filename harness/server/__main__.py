@@ -4,6 +4,7 @@ official emulator is.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from harness.errors import HarnessError
@@ -22,8 +23,12 @@ def main() -> int:
 
             sys.stdout.write(f"{package_version()}\n")
             return 0
+        # What is imported stays: to look for garbage meanwhile, or in it later, is in vain.
+        gc.disable()
         from harness.server.run import run_server
 
+        gc.freeze()
+        gc.enable()
         return run_server(options)
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")

@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-
-import h11
+from typing import TYPE_CHECKING
 
 from harness.backend.auth import Caller
 from harness.backend.events import DocumentEvent, TriggerRegistry
@@ -24,9 +23,11 @@ from harness.backend.service import DatabaseService
 from harness.firestore.documents import CommitResult
 from harness.firestore.paths import DatabaseName
 from harness.firestore.profile import Profile
-from harness.server.event_messages import EventMessage, event_message
 from harness.server.options import RETRY_DELAYS_S
 from harness.server.shell import Shell
+
+if TYPE_CHECKING:
+    from harness.server.event_messages import EventMessage
 
 logger = logging.getLogger(__name__)
 
@@ -309,6 +310,10 @@ class EventDispatcher:
 
     async def _attempt(self, delivery: _Delivery) -> tuple[int | None, str | None]:
         """Send an event once; return the HTTP status, and how it failed if it did."""
+        import h11  # what only functions need is not loaded without them
+
+        from harness.server.event_messages import event_message
+
         trigger = delivery.event.trigger
         path = f"/functions/projects/{trigger.project}/triggers/{trigger.key}"
         if delivery.message is None:
@@ -349,6 +354,8 @@ async def post(
     Raises:
         OSError: No connection, or it was lost.
     """
+    import h11
+
     address, _, port = host.rpartition(":")
     reader, writer = await asyncio.open_connection(address.strip("[]"), int(port))
     try:

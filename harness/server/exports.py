@@ -6,8 +6,6 @@ What is in the files is `firestore/exports/`'s.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,6 @@ from harness.firestore.exports.log_format import ExportError
 from harness.firestore.paths import DatabaseName, ResourcePath
 from harness.firestore.values import Fields, Timestamp
 from harness.seeds.model import SeedFile
-from harness.server.exchange import exchange
 
 SUITE_METADATA = "firebase-export-metadata.json"
 """What `firebase emulators:export` writes beside the exports of the single emulators."""
@@ -68,6 +65,11 @@ def write_export(
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files beside a folder, then put them in its place."""
+    import shutil  # most servers write no export, and start the sooner
+    import tempfile
+
+    from harness.server.exchange import exchange
+
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         fresh.chmod(0o755)

@@ -12,8 +12,10 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 _NAMES = ("K_SERVICE", "FUNCTION_TARGET")
 
@@ -62,6 +64,8 @@ class FunctionProcesses:
         return peer.function
 
     def _find(self, port: int) -> str | None:
+        import psutil  # where there are no functions, the server starts without
+
         for process, name in self._workers():
             try:
                 connections = process.net_connections("tcp")
@@ -72,6 +76,8 @@ class FunctionProcesses:
         return None
 
     def _workers(self) -> Iterator[tuple[psutil.Process, str]]:
+        import psutil
+
         try:
             processes = psutil.Process(self._root).children(recursive=True)
         except psutil.Error:

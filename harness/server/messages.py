@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import importlib.util
 import os
-import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -194,6 +193,8 @@ def _write_cache(data: bytes) -> None:
     path = _cache_file()
     if path is None:
         return
+    import tempfile  # only the first start of an installation writes
+
     # A cache that cannot be written only makes the next start slower.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,37 +15,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.backend.metering import RequestRecord
-from harness.backend.monitor import EvaluationMonitor
 from harness.backend.request_line import request_line
 from harness.backend.service import Backend
 from harness.errors import HarnessErrors, RulesSyntaxError, StatusError
 from harness.firestore.index_definitions import IndexDefinitions, parse_index_file
 from harness.firestore.paths import DatabaseName
-from harness.rules.ruleset import CompiledRuleset, load_ruleset
-from harness.server.admin import AdminApi
 from harness.server.bounds import Incoming
 from harness.server.dispatch import EventDispatcher
 from harness.server.exports import Seed, exported_with, read_seed, write_suite_export
 from harness.server.fault_injection import guarded_stream
 from harness.server.function_processes import FunctionProcesses
 from harness.server.grpc import GrpcService, TwoWay, TwoWayRpc
-from harness.server.http import HttpProtocol
 from harness.server.http2 import Http2Connection
-from harness.server.http2_routes import Http2Request
+from harness.server.http_entrance import HttpEntrance
 from harness.server.listen import listen_stream
 from harness.server.options import ServerOptions
-from harness.server.rest import RestApi
-from harness.server.routes import HttpRoutes
 from harness.server.rpcs import FirestoreRpcs
 from harness.server.shell import Shell
 from harness.server.signals import end_on_signals
 from harness.server.transport import PortServer
+from harness.server.warm_up import warm_up
 from harness.server.watched_files import WatchedFile, watch_files
-from harness.server.web_channel import WebChannels
 from harness.server.wire import pb
 from harness.server.write_stream import write_stream
 
 if TYPE_CHECKING:
+    from harness.rules.ruleset import CompiledRuleset
     from harness.server.request_monitor import RequestMonitor
 
 logger = logging.getLogger(__name__)
@@ -92,6 +87,7 @@ def _load_definitions(path: Path) -> IndexDefinitions:
 
 def _load_rules(path: Path) -> CompiledRuleset:
     from harness.files import read_text_file
+    from harness.rules.ruleset import load_ruleset
 
     loaded = load_ruleset(read_text_file(path))
     if loaded.ruleset is None:
@@ -155,6 +151,8 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
         OSError: The address cannot be had.
     """
     if options.websocket_port is not None and backend.monitor is None:
+        from harness.backend.monitor import EvaluationMonitor
+
         backend.monitor = EvaluationMonitor(secrets.token_hex(6))
     shell = Shell(
         backend,
@@ -168,42 +166,49 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
     dispatcher.watch(shell)
     rpcs = FirestoreRpcs(shell)
     stopped = asyncio.Event()
-    admin = AdminApi(
-        shell,
-        dispatcher,
-        # A moment later, so that the answer is on its way.
-        lambda: _later(stopped.set),
-        options.function_manifests,
-    )
     two_way = [
         TwoWayRpc("Listen", pb.ListenRequest, _guarded(shell, "Listen", listen_stream)),
         TwoWayRpc("Write", pb.WriteRequest, _guarded(shell, "Write", write_stream)),
     ]
-    channels = WebChannels(two_way)
     functions = FunctionProcesses() if options.functions_emulator is not None else None
-    most, incoming = backend.profile.max_request_bytes, Incoming()
-    routes = HttpRoutes(admin, RestApi(rpcs), channels, functions, most)
-    answer_http = partial(Http2Request, routes, incoming)
-    service = GrpcService(rpcs, two_way, answer_http, functions, incoming, most)
+    incoming = Incoming()
+    entrance = HttpEntrance(
+        shell,
+        dispatcher,
+        rpcs,
+        two_way,
+        functions,
+        # A moment later, so that the answer is on its way.
+        lambda: _later(stopped.set),
+        options.function_manifests,
+        incoming,
+    )
+    service = GrpcService(
+        rpcs, two_way, entrance.request, functions, incoming, backend.profile.max_request_bytes
+    )
     server = PortServer(
-        partial(HttpProtocol, routes, incoming),
+        entrance.connection,
         partial(Http2Connection, service.make_handler),
         round_s=options.round_s,
     )
     monitor = None
-    watching = asyncio.get_running_loop().create_task(watch_files(_watched(options, shell)))
+    loop = asyncio.get_running_loop()
+    watching = loop.create_task(watch_files(_watched(options, shell)))
+    loading = loop.create_task(entrance.load())
     try:
+        await warm_up()
         port = await server.start(options.host, options.port)
         monitor = await _started_monitor(options, backend)
         websocket_port = monitor[1] if monitor is not None else None
         yield RunningServer(shell, dispatcher, options.host, port, stopped, websocket_port)
     finally:
         watching.cancel()
+        loading.cancel()
         if monitor is not None:
             monitor[0].close()
         dispatcher.cancel()
         server.close()
-        await channels.stop()
+        await entrance.close()
         await service.stop()
 
 

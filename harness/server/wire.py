@@ -75,7 +75,10 @@ def value_from_proto(message: Any) -> Value:
 def fields_from_proto(fields: Mapping[str, Any]) -> Fields:
     """Return a map of `Value` messages as core values."""
     decoders = _DECODERS
-    return {name: decoders[value.WhichOneof("value_type")](value) for name, value in fields.items()}
+    # `fields.items()` of a message's map is a generator in Python: twice as slow.
+    return {
+        name: decoders[(value := fields[name]).WhichOneof("value_type")](value) for name in fields
+    }
 
 
 def timestamp_from_proto(message: Any) -> Timestamp:
