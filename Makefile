@@ -34,8 +34,9 @@ format: setup ## Format the code
 fuzz: setup ## Look for crashes and disagreements of the rules engine (SECONDS=600, RULES=a folder)
 	@$(BIN)/python -m tests.rules.fuzz --seconds $(SECONDS) $(if $(RULES),--rules $(RULES))
 
-bench: setup ## Measure speed: ratios and medians, never a pass or a fail
-	@$(BIN)/python -m benchmarks
+bench: setup $(STAMPS)/peers ## Measure every target beside its peers, ten minutes (PARTS="start rules", verify: more)
+	@$(BIN)/python -m compileall -q harness benchmarks
+	@$(BIN)/python -m benchmarks $(PARTS)
 
 stress: setup ## Fail and kill servers under load (OPERATIONS=50000, KILLS=200)
 	@HARNESS_STRESS_OPERATIONS=$(OPERATIONS) HARNESS_STRESS_KILLS=$(KILLS) \
@@ -55,6 +56,8 @@ $(STAMPS)/python: pyproject.toml constraints.txt
 	@echo "setting up Python packages in $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# Where PYTHONDONTWRITEBYTECODE is set, each start would compile all of it: three times as long.
+	@$(BIN)/python -m compileall -q harness
 	@mkdir -p $(STAMPS) && touch $@
 
 # npm ci writes node_modules anew, so it runs only when a lock file has changed.
@@ -70,6 +73,14 @@ $(STAMPS)/functions: backend/functions/package-lock.json
 	@cd backend/functions && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@mkdir -p $(STAMPS) && touch $@
 
+# What is missing is reported as not measured; then there is no stamp, and the next run tries again.
+$(STAMPS)/peers: benchmarks/peer/package-lock.json pyproject.toml
+	@echo "setting up what make bench compares with ..."
+	@mkdir -p $(STAMPS)
+	@( cd benchmarks/peer && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error ) \
+		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' \
+		&& touch $@ || echo "some of it cannot be had here; it will be reported as not measured"
+
 $(STAMPS)/javascript: tests/javascript/package-lock.json
 	@echo "setting up the JavaScript suites (npm ci) ..."
 	@cd tests/javascript && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
@@ -77,6 +88,6 @@ $(STAMPS)/javascript: tests/javascript/package-lock.json
 
 clean: ## Remove everything that was made here
 	@rm -rf $(VENV) $(STAMPS) node_modules backend/functions/node_modules \
-		tests/javascript/node_modules build dist *.egg-info \
+		tests/javascript/node_modules benchmarks/peer/node_modules build dist *.egg-info \
 		.conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis .harness/last-run.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,14 +1,19 @@
 """Decisions in process, beside two evaluators of the Common Expression Language; large rulesets.
 
+Times are of the processor, since nothing here waits for anything else.
+`python -m benchmarks.rules` prints more decisions than the table of `make bench` has rows.
+
 The peers come with `pip install -e '.[bench]'`. They are given the same condition and the same
 request as one dict (the Rust-backed one also as a context that is ready), without rules' matching
 of paths, null and error semantics, or the record of a decision: they do less.
 """
 
 import json
+import sys
 from statistics import median
-from time import perf_counter
+from time import process_time
 
+from benchmarks.measuring import Row, run_part
 from harness.rules.request import (
     FIRESTORE,
     Comparator,
@@ -35,6 +40,10 @@ CEL_CONDITION = (
 ROOT = ("databases", "(default)", "documents")
 ROLES = {(*ROOT, "users", "ana"): {"role": "editor"}}
 COLLECTIONS = 375
+DECISION_TARGET_US, LOAD_TARGET_MS, FIRST_TARGET_US = 3, 150, 200
+OURS = "harness: a whole decision"
+RUST_CEL = "common-expression-language (Rust), dict"
+PYTHON_CEL = "cel-python, values ready"
 ROUND_S = 0.1
 ROUNDS = 9
 LOADS = 7
@@ -131,34 +140,34 @@ def side_by_side(calls):
 
 
 def timed(run, one, other, count):
-    start = perf_counter()
+    start = process_time()
     for _ in range(count):
         run(one)
         run(other)
-    return perf_counter() - start
+    return process_time() - start
 
 
 # --- what is measured -----------------------------------------------------------------------------
 
 
 def peers():
-    """Return what else can evaluate the condition here, and print what cannot."""
+    """Return what else can evaluate the condition here, and what cannot."""
     inputs = [cel_input("ana"), cel_input("bob")]
-    found = {}
+    found, lacking = {}, []
     try:
         import cel
     except ImportError:
-        print("common-expression-language is not installed: pip install -e '.[bench]'")
+        lacking.append("common-expression-language is not installed")
     else:
         program = cel.compile(CEL_CONDITION)
         contexts = [cel.Context(each) for each in inputs]
         assert [program.execute(each) for each in inputs] == [True, False]
-        found["common-expression-language (Rust), dict"] = (program.execute, inputs)
+        found[RUST_CEL] = (program.execute, inputs)
         found["common-expression-language (Rust), context"] = (program.execute, contexts)
     try:
         import celpy
     except ImportError:
-        print("cel-python is not installed: pip install -e '.[bench]'")
+        lacking.append("cel-python is not installed")
     else:
         environment = celpy.Environment()
         # It has no `map != null`.
@@ -169,11 +178,12 @@ def peers():
             for each in inputs
         ]
         assert [bool(program.evaluate(each)) for each in values] == [True, False]
-        found["cel-python, values ready"] = (program.evaluate, values)
-    return found
+        found[PYTHON_CEL] = (program.evaluate, values)
+    return found, lacking
 
 
 def compare_one_decision():
+    """Return microseconds by who decides, and who cannot."""
     one = loaded(ruleset(1))
 
     def decide(asked):
@@ -181,11 +191,17 @@ def compare_one_decision():
 
     asked = [request(Method.UPDATE, "c0"), request(Method.UPDATE, "c0", "bob")]
     assert [decide(each) for each in asked] == [True, False]
-    times = side_by_side({"harness: a whole decision": (decide, asked), **peers()})
-    own = times["harness: a whole decision"]
+    found, lacking = peers()
+    return side_by_side({OURS: (decide, asked), **found}), lacking
+
+
+def print_one_decision():
+    times, lacking = compare_one_decision()
     print("auth != null && uid == owner && keys().hasOnly([...]), allowed and denied in turn:")
     for name, each in times.items():
-        print(f"  {name:<46}{each:>9.2f} µs   {each / own:>7.2f}")
+        print(f"  {name:<46}{each:>9.2f} µs   {each / times[OURS]:>7.2f}")
+    for each in lacking:
+        print(f"  {each}: pip install -e '.[bench]'")
 
 
 def more_decisions():
@@ -224,24 +240,31 @@ def more_decisions():
 
 
 def large_rulesets():
+    """Return the lines of a large ruleset, milliseconds to load it, and microseconds of the first
+    decision after that, of the first one in each other part, and of the same one again.
+    """
     text = ruleset(COLLECTIONS)
-    lines = text.count("\n") + 1
     deep = request(Method.UPDATE, f"c{COLLECTIONS - 1}")
     loads, firsts = [], []
     for _ in range(LOADS):
-        start = perf_counter()
+        start = process_time()
         large = loaded(text)
-        loads.append((perf_counter() - start) * 1000)
-        start = perf_counter()
+        loads.append((process_time() - start) * 1000)
+        start = process_time()
         assert large.decide(deep, NO_DOCUMENTS).allowed
-        firsts.append((perf_counter() - start) * 1e6)
+        firsts.append((process_time() - start) * 1e6)
     others = []
     for number in range(100):
         other = request(Method.UPDATE, f"c{number}")
-        start = perf_counter()
+        start = process_time()
         assert large.decide(other, NO_DOCUMENTS).allowed
-        others.append((perf_counter() - start) * 1e6)
+        others.append((process_time() - start) * 1e6)
     warm = side_by_side({"": (lambda each: large.decide(each, NO_DOCUMENTS), (deep, deep))})[""]
+    return text.count("\n") + 1, loads, firsts, others, warm
+
+
+def print_large_rulesets():
+    lines, loads, firsts, others, warm = large_rulesets()
     print(f"load {lines:,} lines: {median(loads):.0f} ms (best {min(loads):.0f})")
     print(
         f"one decision deep in it: {median(firsts):.0f} µs right after loading"
@@ -250,10 +273,47 @@ def large_rulesets():
     )
 
 
+def rows():
+    times, lacking = compare_one_decision()
+    ours, rust, slow = times[OURS], times.get(RUST_CEL), times.get(PYTHON_CEL)
+    notes = [f"cel-python {slow:,.0f} µs"] if slow is not None else []
+    yield Row(
+        "rules: one decision in process (peer: Rust-backed CEL)",
+        ours,
+        "µs",
+        rust,
+        f"at most {DECISION_TARGET_US} µs and faster than CEL",
+        ours <= DECISION_TARGET_US and ours < rust if rust is not None else None,
+        "; ".join([*notes, *lacking]),
+    )
+    lines, loads, firsts, others, warm = large_rulesets()
+    load, first = median(loads), median(firsts)
+    yield Row(
+        f"ruleset of {lines:,} lines: load",
+        load,
+        "ms",
+        target=f"under {LOAD_TARGET_MS} ms",
+        met=load < LOAD_TARGET_MS,
+        note=f"best {min(loads):.0f} ms",
+    )
+    yield Row(
+        "the first decision deep in it",
+        first,
+        "µs",
+        target=f"under {FIRST_TARGET_US} µs",
+        met=first < FIRST_TARGET_US,
+        note=f"best {min(firsts):.0f} µs; {median(others):.0f} µs the first time elsewhere, "
+        f"then {warm:.1f} µs",
+    )
+
+
 def main():
-    compare_one_decision()
+    if "--json" in sys.argv:
+        run_part(rows)
+        return
+    print_one_decision()
     more_decisions()
-    large_rulesets()
+    print_large_rulesets()
 
 
 if __name__ == "__main__":
