@@ -39,6 +39,7 @@ _LISTS = {
     Operator.ARRAY_CONTAINS_ANY: limits.MAX_IN_VALUES,
     Operator.NOT_IN: limits.MAX_NOT_IN_VALUES,
 }
+_EQUALITIES = frozenset({Operator.EQUAL, Operator.IN})
 _ARRAY_OPERATORS = frozenset({Operator.ARRAY_CONTAINS, Operator.ARRAY_CONTAINS_ANY})
 
 
@@ -46,8 +47,9 @@ def validate_query(query: StructuredQuery, profile: Profile = PRODUCTION) -> Non
     """Refuse a query that Firestore would refuse whatever the data and the indexes.
 
     Raises:
-        StatusError: INVALID_ARGUMENT, and FAILED_PRECONDITION for two array-contains clauses.
-    Source: observed: emulator 1.22.0; the limit on inequality fields is production's.
+        StatusError: INVALID_ARGUMENT; the emulator's FAILED_PRECONDITION for two array-contains
+            clauses.
+    Source: observed: emulator 1.22.0; limits on the whole query: recorded from production.
     """
     filters = tuple(field_filters(query.where))
     if query.collection_id is None:
@@ -161,10 +163,11 @@ def _check_combinations(
             f"Too many disjunctions after normalization. Result had {count} disjunctions which is "
             f"more than the maximum of {limits.MAX_DISJUNCTIONS}"
         )
-    parts = disjuncts(query) if profile.counts_array_contains_by_disjunct else [filters]
-    if any(
-        sum(filter_.operator is Operator.ARRAY_CONTAINS for filter_ in part) > 1 for part in parts
-    ):
+    if profile.counts_array_contains_by_disjunct:
+        # Source: recorded from production by many; of array-contains-any each value is one.
+        if any(_contains_count(part) > 1 for part in disjuncts(query)):
+            raise _invalid("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.")
+    elif _contains_count(filters) > 1:
         raise StatusError(
             StatusCode.FAILED_PRECONDITION,
             "Only a single array-contains clause is allowed in a query",
@@ -173,7 +176,7 @@ def _check_combinations(
     if (
         fields
         and NAME not in fields
-        and any(each.field == NAME and each.operator is Operator.EQUAL for each in filters)
+        and any(each.field == NAME and each.operator in _EQUALITIES for each in filters)
     ):
         # Source: the web SDK's own tests of queries with several inequalities.
         raise _invalid(
@@ -183,11 +186,15 @@ def _check_combinations(
     if profile.max_inequality_fields is not None and len(fields) > profile.max_inequality_fields:
         names = ", ".join(str(field) for field in fields)
         raise _invalid(
-            f"Cannot have inequality filters on more than {profile.max_inequality_fields} "
-            f"properties: [{names}]"
+            f"The query contains {len(fields)} distinct inequality fields: [{names}]. A query may "
+            f"not have more than {profile.max_inequality_fields} distinct inequality fields."
         )
     if profile.max_query_components is not None:
         _check_components(query, filters, count, profile.max_query_components)
+
+
+def _contains_count(filters: Sequence[FieldFilter]) -> int:
+    return sum(filter_.operator is Operator.ARRAY_CONTAINS for filter_ in filters)
 
 
 def _check_components(
