@@ -27,6 +27,10 @@ class Exists(Exception):
     """A create of a document that does."""
 
 
+class DeletedBefore(Exception):
+    """An update of a document that the same batch deletes before."""
+
+
 @dataclass(frozen=True)
 class Delete:
     """In the place of a value in an update: the field goes."""
@@ -136,10 +140,19 @@ class Model:
 
     def commit(self, writes: Sequence[Write]) -> None:
         """Do all of the writes in their order, or raise and do none."""
+        _refuse_updates_after_deletes(writes)
         documents = copy.deepcopy(self.documents)
         for write in writes:
             _apply(documents, write)
         self.documents = documents
+
+
+def _refuse_updates_after_deletes(writes: Sequence[Write]) -> None:
+    last: dict[str, str] = {}
+    for write in writes:
+        if write.kind == "update" and last.get(write.path) == "delete":
+            raise DeletedBefore
+        last[write.path] = write.kind
 
 
 def _apply(documents: dict[str, Fields], write: Write) -> None:

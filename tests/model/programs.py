@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.errors import StatusCode
 from tests.model.model import (
     Delete,
+    DeletedBefore,
     Exists,
     Filter,
     Increment,
@@ -75,6 +76,11 @@ filters = st.one_of(
     st.builds(Filter, st.just("l"), st.just("array_contains"), plain_not_null),
     st.builds(Filter, st.just("l"), st.just("array_contains_any"), _some),
 )
+_STATUS = {
+    Missing: StatusCode.NOT_FOUND,
+    Exists: StatusCode.ALREADY_EXISTS,
+    DeletedBefore: StatusCode.INVALID_ARGUMENT,
+}
 
 
 @st.composite
@@ -179,10 +185,8 @@ class Runner:
             add_to_batch(self.db, batch, write)
         try:
             self.model.commit(wanted)
-        except (Missing, Exists) as failure:
-            expected = StatusCode.NOT_FOUND
-            if isinstance(failure, Exists):
-                expected = StatusCode.ALREADY_EXISTS
+        except (Missing, Exists, DeletedBefore) as failure:
+            expected = _STATUS[type(failure)]
             assert _failure_of(batch.commit) is expected
         else:
             batch.commit()
@@ -230,6 +234,8 @@ def _failure_of(call: Any) -> StatusCode | None:
         return StatusCode.NOT_FOUND
     except exceptions.AlreadyExists:
         return StatusCode.ALREADY_EXISTS
+    except exceptions.InvalidArgument:
+        return StatusCode.INVALID_ARGUMENT
     return None
 
 

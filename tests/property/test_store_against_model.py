@@ -72,6 +72,16 @@ def model_update(document, write):
     return result
 
 
+def updates_what_it_deleted(writes):
+    deleted = {}
+    for write in writes:
+        exists = write.precondition and write.precondition.exists
+        if write.kind is WriteKind.UPDATE and exists and deleted.get(write.path):
+            return True
+        deleted[write.path] = write.kind is WriteKind.DELETE
+    return False
+
+
 class StoreMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
@@ -103,6 +113,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(writes=st.lists(WRITES, max_size=4))
     def commit(self, writes):
+        if updates_what_it_deleted(writes):
+            with pytest.raises(StatusError, match="deleted and then updated"):
+                self.database.prepare(writes, Timestamp(self.now))
+            return
         prepared = self.database.prepare(writes, Timestamp(self.now))
         time = prepared.commit_time.micros
         expected = dict(self.current)
