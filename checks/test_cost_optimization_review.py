@@ -17,7 +17,7 @@ JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
 #: More than any page of the app holds.
 MANY = 120
 #: How long a function may take that starts a process, on a machine that does much else.
-START_S = 120
+START_S = 60
 
 
 def test_every_query_has_a_limit(client_contract):

@@ -112,9 +112,14 @@ def test_a_check_is_for_an_item_that_there_is_and_never_for_one_that_is_near(
     assert ("\npytestmark" in check) == mark.startswith("(")
 
 
+# What is found has a path from the folder: neither a null character nor what makes a path absolute.
+NAMES = st.text(st.characters(exclude_characters="\0\\/:"), min_size=1, max_size=12)
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.text(min_size=1, max_size=12), st.text(min_size=1, max_size=12), st.booleans())
+@given(NAMES, NAMES, st.booleans())
 @example("0", "0", False)
+@example("app", "docs/backend", True)
 @example("\x1f", "\x1f", True)
 @example("yes", "it's: #\n", True)
 def test_whatever_names_are_found_what_is_written_parses(
