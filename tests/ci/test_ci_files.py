@@ -315,7 +315,9 @@ def test_gitlab_jobs_join_tick_and_push(
     address = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{origin}.insteadOf",
-        "GIT_CONFIG_VALUE_0": "https://harness:secret@gitlab.test/team/app.git",
+        "GIT_CONFIG_VALUE_0": (
+            "https://harness:secret@gitlab.test/team/app.git"  # pragma: allowlist secret
+        ),
     }
     git(origin, "config", "receive.advertisePushOptions", "true")
     variables = {
