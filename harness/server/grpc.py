@@ -51,6 +51,15 @@ _HEAD = _STATUS_200 + write_headers(
 )
 _OK = write_headers([("grpc-status", "0")])
 _UNPRINTED = frozenset(range(0x20)) | {0x25} | frozenset(range(0x7F, 0x100))
+_TRIED_AGAIN = frozenset(
+    {
+        StatusCode.UNAVAILABLE,
+        StatusCode.RESOURCE_EXHAUSTED,
+        StatusCode.INTERNAL,
+        StatusCode.DEADLINE_EXCEEDED,
+    }
+)
+"""What clients try reads again for. Source: firestore_grpc_service_config.json, googleapis."""
 _GZIP_WINDOW = 31
 _DEFLATE_WINDOW = 15
 
@@ -339,10 +348,12 @@ class GrpcCall:
     def fail(self, error: StatusError) -> None:
         """End the call with a status.
 
-        The head is a block of its own, though one block would do: where a stream's answer has no
-        head, the Node library takes the server for dead and asks thrice, for seven seconds.
+        The head is a block of its own: where a stream's answer has no head, the Node library takes
+        the server for dead and asks thrice, for seven seconds. A status that clients try again is
+        one block with it, since a call whose head has come is not tried again.
 
-        Source: npm retry-request, `noResponseRetries`, as google-gax calls it for streams.
+        Source: npm retry-request, `noResponseRetries`, as google-gax calls it for streams; gRFC A6,
+            "gRPC Retry Design", when retries are valid.
         """
         trailers = write_headers(
             [
@@ -350,7 +361,10 @@ class GrpcCall:
                 ("grpc-message", _percent_encoded(error.message)),
             ]
         )
-        self._stream.send(None if self._has_head else _HEAD, b"", trailers)
+        if not self._has_head and error.code in _TRIED_AGAIN:
+            self._stream.end_with_headers(_HEAD + trailers)
+        else:
+            self._stream.send(None if self._has_head else _HEAD, b"", trailers)
         self._has_head = True
 
     def _next_message(self) -> bytes | None:

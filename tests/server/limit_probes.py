@@ -93,7 +93,7 @@ def inequality_fields(project: Project) -> None:
     query = project.client().collection("c")
     for number in range(limits.MAX_INEQUALITY_FIELDS + 1):
         query = query.where(filter=FieldFilter(f"f{number}", ">", 1))
-    refused(lambda: list(query.stream()), "more than 10 properties")
+    refused(lambda: list(query.stream()), "more than 10 distinct inequality fields")
 
 
 def aggregation_count(project: Project) -> None:
