@@ -124,6 +124,7 @@ class Budget:
     reads: int | None = None
     writes: int | None = None
     deletes: int | None = None
+    ttl_deletes: int | None = None
     index_entries: int | None = None
     invocations: int | None = None
     growth: str | None = None
@@ -329,7 +330,7 @@ def _sign_off(reader: YamlReader, node: Any) -> SignOffSettings:
     )
 
 
-BUDGET_COUNTS = ("reads", "writes", "deletes", "index_entries", "invocations")
+BUDGET_COUNTS = ("reads", "writes", "deletes", "ttl_deletes", "index_entries", "invocations")
 """What a scenario's budget can limit, besides its growth."""
 # A query writes nothing, and a run of a function is one invocation.
 _PART_COUNTS = {

@@ -19,9 +19,10 @@ from harness.errors import StatusCode, StatusError
 
 
 class CallerKind(StrEnum):
-    """What a caller is to the rules."""
+    """What a caller is to the rules. The system sends no request: it deletes what has expired."""
 
     ADMIN = "admin"
+    SYSTEM = "system"
     USER = "user"
     ANONYMOUS = "anonymous"
 
@@ -59,6 +60,7 @@ class Caller:
 
 
 ADMIN = Caller(CallerKind.ADMIN)
+SYSTEM = Caller(CallerKind.SYSTEM)
 ANONYMOUS = Caller(CallerKind.ANONYMOUS)
 
 INVALID_TOKEN = "invalid jwt"

@@ -49,6 +49,7 @@ class Tally:
 
     Attributes:
         rules_reads: Not among the `reads`.
+        ttl_deletes: Documents that had expired; not among the `deletes`, and never free.
         documents_skipped: Of the reads, those that an offset passed over.
         writes_without_change: Of the writes, those that left the document as it was.
         egress_bytes: Serialized answers; none for a request that was refused.
@@ -65,6 +66,7 @@ class Tally:
     documents_skipped: int = 0
     writes_without_change: int = 0
     egress_bytes: int = 0
+    ttl_deletes: int = 0
 
     def add_cost(self, cost: Cost) -> None:
         """Add what an operation costs."""
@@ -89,6 +91,7 @@ class Tally:
         self.documents_skipped += other.documents_skipped
         self.writes_without_change += other.writes_without_change
         self.egress_bytes += other.egress_bytes
+        self.ttl_deletes += other.ttl_deletes
 
     def to_json(self) -> dict[str, int]:
         """Return the counts by their names in camel case."""
@@ -96,6 +99,7 @@ class Tally:
             "reads": self.reads,
             "writes": self.writes,
             "deletes": self.deletes,
+            "ttlDeletes": self.ttl_deletes,
             "rulesReads": self.rules_reads,
             "totalReads": self.reads + self.rules_reads,
             "indexEntriesScanned": self.index_entries_scanned,

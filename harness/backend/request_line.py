@@ -59,6 +59,7 @@ def _billed(record: RequestRecord) -> str:
         (tally.rules_reads, "read by rules"),
         (tally.writes, "write"),
         (tally.deletes, "delete"),
+        (tally.ttl_deletes, "delete by TTL"),
     ]
     words = [_counted(count, what) for count, what in counts if count]
     return " + ".join(words) or "free"

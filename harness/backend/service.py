@@ -65,6 +65,7 @@ from harness.firestore.profile import PRODUCTION, Profile
 from harness.firestore.query import Aggregation, StructuredQuery
 from harness.firestore.query_checks import validate_query
 from harness.firestore.store import Database, PreparedCommit
+from harness.firestore.time_to_live import expired_documents
 from harness.firestore.transactions import Transaction, TransactionManager
 from harness.firestore.values import Timestamp
 
@@ -76,6 +77,10 @@ if TYPE_CHECKING:
 
 SAME_DOCUMENT = "the same document cannot be written more than once in a single request"
 METADATA_NEEDS_ADMIN = "Metadata operations require admin authentication."
+NO_TTL_POLICY = (
+    'no field has a TTL policy: set "ttl": true for one under fieldOverrides in '
+    "firestore.indexes.json"
+)
 BATCH_NEEDS_ADMIN = "Batch writes require admin authentication."
 
 
@@ -85,6 +90,14 @@ class LockWait(Exception):
     Whoever calls it again does so with the same `record`, and in the end has
     `TransactionManager.leave(record)` take it out of the line.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What became of the documents that had expired."""
+
+    deleted: tuple[ResourcePath, ...]
+    locked: tuple[ResourcePath, ...]
 
 
 @dataclass(slots=True)
@@ -470,6 +483,31 @@ class DatabaseService:
                 outcomes.append(result.write_results[0])
                 self._meter_writes(record, [write], result)
         return BatchWriteReply(tuple(outcomes))
+
+    def expire_documents(self, now: Timestamp, record: RequestRecord) -> Expired:
+        """Delete the documents that have expired by a TTL policy, each in a commit of its own.
+
+        One that an open transaction has locked is left: production comes back for it too.
+
+        Raises:
+            StatusError: FAILED_PRECONDITION: no field has a TTL policy.
+        """
+        definitions = self.engine.definitions
+        if not definitions.expiry_fields:
+            raise StatusError(StatusCode.FAILED_PRECONDITION, NO_TTL_POLICY)
+        deleted, locked = [], []
+        changes: list[DocumentChange] = []
+        for path in list(expired_documents(self.store, definitions, now)):
+            prepared = self.store.prepare([Write(WriteKind.DELETE, path)], now)
+            if self.transactions.blockers(record, prepared.changes, None, now):
+                locked.append(path)
+                continue
+            changes += self.store.commit(prepared).changes
+            deleted.append(path)
+        record.touch(deleted)
+        record.changes = changes
+        record.tally.ttl_deletes += len(deleted)
+        return Expired(tuple(deleted), tuple(locked))
 
     def _prepare(self, writes: Sequence[Write], now: Timestamp) -> PreparedCommit:
         prepared = self.store.prepare(writes, now)

@@ -17,6 +17,7 @@ FIGURES: Mapping[str, Callable[[RequestUse], float]] = {
     "reads": lambda use: use.operations.reads,
     "writes": lambda use: use.operations.writes,
     "deletes": lambda use: use.operations.deletes,
+    "ttl_deletes": lambda use: use.operations.ttl_deletes,
     "index_entries": lambda use: use.index_entries,
 }
 """What a budget limits of requests, by its key; a request's part of it."""

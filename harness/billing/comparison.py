@@ -11,7 +11,7 @@ from harness.billing.growth import Growth
 from harness.billing.scenario_growth import BILLED
 from harness.billing.scenarios import GrowthCost, ScenarioCost
 
-COMPARED = ("reads", "writes", "deletes", "invocations", "index entries")
+COMPARED = ("reads", "writes", "deletes", "TTL deletes", "invocations", "index entries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,7 @@ def _figures(cost: ScenarioCost) -> dict[str, float]:
         "reads": operations.reads,
         "writes": operations.writes,
         "deletes": operations.deletes,
+        "TTL deletes": operations.ttl_deletes,
         "invocations": operations.invocations,
         "index entries": cost.index_entries,
     }
@@ -171,4 +172,5 @@ def _causes(before: ScenarioCost, after: ScenarioCost, figure: str) -> tuple[Req
 def _by_label(cost: ScenarioCost, figure: str) -> dict[str, float]:
     if figure == "index entries":
         return {shape.label: shape.index_entries for shape in cost.shapes}
-    return {shape.label: getattr(shape.operations, figure) for shape in cost.shapes}
+    name = "ttl_deletes" if figure == "TTL deletes" else figure
+    return {shape.label: getattr(shape.operations, name) for shape in cost.shapes}

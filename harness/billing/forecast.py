@@ -158,6 +158,12 @@ def monthly_bill(
         _operations_line("document reads", day.reads, free.reads_per_day, location.reads),
         _operations_line("document writes", day.writes, free.writes_per_day, location.writes),
         _operations_line("document deletes", day.deletes, free.deletes_per_day, location.deletes),
+        # Never free. Source: Firestore pricing, "Free tier".
+        *(
+            [_operations_line("TTL deletes", day.ttl_deletes, 0, location.deletes)]
+            if day.ttl_deletes
+            else []
+        ),
         _gib_line(
             "storage, GiB",
             _stored_gib(measured, traffic, month),
@@ -181,7 +187,7 @@ def price_of(operations: Operations, traffic: TrafficModel, prices: PriceList) -
     by_hundred_thousand = (
         _exact(operations.reads) * location.reads
         + _exact(operations.writes) * location.writes
-        + _exact(operations.deletes) * location.deletes
+        + _exact(operations.deletes + operations.ttl_deletes) * location.deletes
     ) / OPERATIONS_PER_PRICE
     by_gib = (
         _exact(operations.egress_bytes) * prices.egress

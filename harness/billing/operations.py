@@ -16,6 +16,7 @@ class Operations:
         reads: Document reads, those of rules and the batches of index entries among them.
         invocations: Of functions: calls and delivered events.
         egress_bytes: Serialized answers, without those that rules denied.
+        ttl_deletes: Of documents that had expired: at the price of deletes, but never free.
         stored_bytes: What storage grew by, indexes included; less than 0 where it shrank.
     """
 
@@ -25,6 +26,7 @@ class Operations:
     invocations: float = 0
     egress_bytes: float = 0
     stored_bytes: float = 0
+    ttl_deletes: float = 0
 
     def __add__(self, other: Operations) -> Operations:
         """Add up, figure by figure."""

@@ -199,7 +199,7 @@ def _sections(report: CostReport) -> Iterator[tuple[str, str | Table]]:
                     count(action.runs_a_month),
                     count(action.operations.reads),
                     count(action.operations.writes),
-                    count(action.operations.deletes),
+                    count(action.operations.deletes + action.operations.ttl_deletes),
                     count(action.operations.invocations),
                     money(action.one_run),
                     money(action.a_month),

@@ -163,6 +163,7 @@ def metrics_of(cost: ScenarioCost) -> dict[str, int]:
         "reads": operations.reads,
         "writes": operations.writes,
         "deletes": operations.deletes,
+        "TTL deletes": operations.ttl_deletes,
         "invocations": operations.invocations,
         "index entries": cost.index_entries,
     }

@@ -82,6 +82,7 @@ class RequestUse:
                 deletes=billed["deletes"],
                 egress_bytes=billed.get("egressBytes", 0),
                 stored_bytes=record.get("storedBytes", 0),
+                ttl_deletes=billed.get("ttlDeletes", 0),
             ),
             rules_reads=billed["rulesReads"],
             returned=billed["documentsReturned"],

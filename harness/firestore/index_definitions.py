@@ -123,11 +123,16 @@ EVERY_FIELD: Final = FieldPath(("*",))
 
 @dataclass(frozen=True, slots=True)
 class FieldOverride:
-    """The indexes of one field, in place of the automatic ones. None at all: an exemption."""
+    """The indexes of one field, in place of the automatic ones. None at all: an exemption.
+
+    Attributes:
+        ttl: Whether the field says when a document expires: `time_to_live.py`.
+    """
 
     collection_group: str
     field: FieldPath
     indexes: SingleFieldIndexes
+    ttl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,22 @@ class IndexDefinitions:
             self,
             "_overrides_of",
             {(item.collection_group, item.field): item.indexes for item in self.overrides},
+        )
+
+    @property
+    def expiry_fields(self) -> Mapping[str, FieldPath]:
+        """The field that says when a document expires, of each collection group with a TTL
+        policy.
+        """
+        return {each.collection_group: each.field for each in self.overrides if each.ttl}
+
+    def override_of(self, collection_group: str, path: FieldPath) -> FieldOverride:
+        """Return the override that says what a field has now, for one that is to replace it."""
+        return FieldOverride(
+            collection_group,
+            path,
+            self.single_field_indexes(collection_group, path),
+            ttl=self.expiry_fields.get(collection_group) == path,
         )
 
     def composites_of(
@@ -207,6 +228,7 @@ def override_to_json(override: FieldOverride) -> dict[str, object]:
     return {
         "collectionGroup": override.collection_group,
         "fieldPath": str(override.field),
+        **({"ttl": True} if override.ttl else {}),
         "indexes": [
             {
                 "arrayConfig" if mode is IndexMode.CONTAINS else "order": mode.value,
@@ -286,6 +308,7 @@ class _IndexFileReader:
             return IndexDefinitions()
         composites = self.each(content.get("indexes", []), "indexes", self.index)
         overrides = self.each(content.get("fieldOverrides", []), "fieldOverrides", self.override)
+        self.check_one_expiry_field(overrides)
         count = len(set(composites))
         if count > limits.MAX_COMPOSITE_INDEXES:
             # Deploying such a file fails, so nothing else is done with it either.
@@ -296,6 +319,16 @@ class _IndexFileReader:
                 "remove those that no query needs, or rely on merging of indexes",
             )
         return IndexDefinitions(tuple(composites), tuple(overrides))
+
+    def check_one_expiry_field(self, overrides: Sequence[FieldOverride]) -> None:
+        fields = {(each.collection_group, each.field) for each in overrides if each.ttl}
+        for group, count in Counter(group for group, _ in fields).items():
+            if count > 1:
+                self.refuse(
+                    "fieldOverrides",
+                    f"{group} has {count} fields with a TTL policy; a collection group has one",
+                    'leave "ttl": true with one of them',
+                )
 
     def each(self, items: object, where: str, read: Any) -> list[Any]:
         found = []
@@ -395,10 +428,21 @@ class _IndexFileReader:
                 where, "an override needs indexes", 'give "indexes": [] to exempt the field'
             )
             raise _Malformed
+        ttl = entry.get("ttl", False)
+        if not isinstance(ttl, bool):
+            self.refuse(f"{where}.ttl", f"{_shown(ttl)} is not true or false", "correct it")
+            raise _Malformed
+        if ttl and path == EVERY_FIELD:
+            self.refuse(
+                f"{where}.ttl",
+                "a TTL policy is for one field, not for all",
+                "name the field that holds the time at which a document expires",
+            )
+            raise _Malformed
         if "indexes" not in entry:
-            return FieldOverride(group, path, AUTOMATIC)
+            return FieldOverride(group, path, AUTOMATIC, ttl)
         indexes = self.each(entry["indexes"], f"{where}.indexes", self.override_index)
-        return FieldOverride(group, path, frozenset(indexes))
+        return FieldOverride(group, path, frozenset(indexes), ttl)
 
     def override_index(self, item: object, where: str) -> tuple[QueryScope, IndexMode]:
         entry = self.mapping(item, where, _OVERRIDE_INDEX_KEYS)

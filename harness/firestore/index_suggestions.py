@@ -231,9 +231,7 @@ def _suggestion(
         if single is None:
             composites.append(index)
             continue
-        known = overrides.get((group, single.field)) or FieldOverride(
-            group, single.field, definitions.single_field_indexes(group, single.field)
-        )
+        known = overrides.get((group, single.field)) or definitions.override_of(group, single.field)
         wanted = known.indexes | {(index.query_scope, single.mode)}
         overrides[group, single.field] = replace(known, indexes=wanted)
     return IndexSuggestion(tuple(composites), tuple(overrides.values()), is_smallest)

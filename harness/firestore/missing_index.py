@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.firestore.index_definitions import (
-    FieldOverride,
     IndexDefinition,
     IndexDefinitions,
     IndexField,
@@ -57,9 +56,9 @@ class MissingIndex:
             return {"indexes": [index_to_json(self.index)]}
         group = self.index.collection_group or ""
         # An override replaces what the field has, so the suggestion repeats it.
-        existing = self.definitions.single_field_indexes(group, single.field)
-        wanted = existing | {(self.index.query_scope, single.mode)}
-        return {"fieldOverrides": [override_to_json(FieldOverride(group, single.field, wanted))]}
+        existing = self.definitions.override_of(group, single.field)
+        wanted = existing.indexes | {(self.index.query_scope, single.mode)}
+        return {"fieldOverrides": [override_to_json(replace(existing, indexes=wanted))]}
 
     def link(self, database: DatabaseName) -> str:
         """Return the console link that creates the index.

@@ -249,6 +249,23 @@ class FirestoreAdmin:
         """Let the project's clock show the real time; return what it shows."""
         return self._ask_clock("DELETE", "clock", None)
 
+    def expire_documents(self) -> int:
+        """Delete the documents that have expired by a TTL policy; return how many.
+
+        Raises:
+            ValueError: No field has a TTL policy.
+        """
+        __tracebackhide__ = True
+        response = self._connection.request(
+            "POST", f"/harness/v1/{self._path}/documents:expire", json={}, timeout_s=_ANSWER_S
+        )
+        if response.status_code == 404:
+            self._refuse("delete what has expired")
+        if response.status_code == 400:
+            raise ValueError(response.json()["error"]["message"])
+        deleted: int = expect_ok(_NAME, response)["deleted"]
+        return deleted
+
     def _ask_clock(
         self, method: str, path: str, content: Mapping[str, Any] | None
     ) -> dict[str, Any]:

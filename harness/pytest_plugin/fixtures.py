@@ -410,6 +410,16 @@ def emulator_clock(harness_check: CheckContext) -> Iterator[EmulatorClock]:
         yield clock
 
 
+@pytest.fixture
+def expire_documents(harness_check: CheckContext) -> Callable[[], int]:
+    """A function that deletes the documents which have expired by a TTL policy of
+    firestore.indexes.json, at the time of `emulator_clock`, and returns how many.
+
+    Functions and listeners hear of it. A document that a transaction has locked is left.
+    """
+    return harness_check.firestore.expire_documents
+
+
 @pytest.fixture(scope="session")
 def harness_snapshots(harness_suite: HandedSuite) -> Iterator[KeptSnapshots]:
     """What this run's checks have taken snapshots of."""

@@ -120,6 +120,11 @@ class CostMeter:
         return self._figure("deletes", lambda use: use.operations.deletes)
 
     @property
+    def ttl_deletes(self) -> Figure:
+        """Billed deletes of documents that had expired; not among the `deletes`."""
+        return self._figure("deletes by TTL", lambda use: use.operations.ttl_deletes)
+
+    @property
     def rules_reads(self) -> Figure:
         """Billed reads that rules made with get(), exists() and getAfter()."""
         return self._figure("reads by rules", lambda use: use.rules_reads)

@@ -1,5 +1,5 @@
-"""Control routes for what a check does to a project: let requests fail, set its clock, keep and
-bring back its documents.
+"""Control routes for what a check does to a project: let requests fail, set its clock, delete what
+has expired, keep and bring back its documents.
 
 All are below `/harness/v1/`; no other emulator has them.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from harness.backend.auth import ADMIN
+from harness.backend.auth import ADMIN, SYSTEM
 from harness.backend.clock import parse_moment, parse_seconds
 from harness.backend.faults import FaultPlan, rule_from_json
 from harness.backend.service import DatabaseService
@@ -41,7 +41,8 @@ class ControlApi:
         project = r"/harness/v1/projects/(?P<project>[^/]+)"
         faults = project + r"/faults"
         clock = r"/harness/v1(?:/projects/(?P<project>[^/]+))?/clock"
-        snapshots = project + r"/databases/(?P<database>[^/]+)/snapshots"
+        database = project + r"/databases/(?P<database>[^/]+)"
+        expired, snapshots = database + r"/documents:expire", database + r"/snapshots"
         return [
             ("POST", faults, self._add_fault),
             ("GET", faults, self._get_faults),
@@ -51,6 +52,7 @@ class ControlApi:
             ("PUT", clock, self._set_clock),
             ("DELETE", clock, self._reset_clock),
             ("POST", clock + r":advance", self._advance_clock),
+            ("POST", expired, self._expire_documents),
             ("GET", snapshots, self._get_snapshots),
             ("POST", snapshots + r"/(?P<name>[^/]+):restore", self._restore_snapshot),
             ("POST", snapshots + r"/(?P<name>[^/]+)", self._save_snapshot),
@@ -112,6 +114,14 @@ class ControlApi:
     def _reset_clock(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
         self.shell.set_clock(_project(match), None)
         return self._get_clock(request, match)
+
+    # --- what has expired -------------------------------------------------------------------------
+
+    def _expire_documents(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
+        """Delete what has expired by the project's clock; functions and listeners hear of it."""
+        service = self._database(match)
+        done = self.shell.run(service, "ExpireDocuments", SYSTEM, service.expire_documents)
+        return json_response({"deleted": len(done.deleted), "locked": list(done.locked)})
 
     # --- snapshots --------------------------------------------------------------------------------
 

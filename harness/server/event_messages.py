@@ -33,6 +33,7 @@ _DATA_SCHEMA = (
 _DEFAULT_REGION = "us-central1"
 _AUTH_TYPES = {
     CallerKind.ADMIN: "service_account",
+    CallerKind.SYSTEM: "system",
     CallerKind.USER: "unknown",
     CallerKind.ANONYMOUS: "unauthenticated",
 }
@@ -118,7 +119,7 @@ def cloud_event(
     if trigger.with_auth:
         headers.append(("ce-authtype", _AUTH_TYPES[caller.kind]))
         if caller.kind is not CallerKind.ANONYMOUS:
-            headers.append(("ce-authid", caller.uid or "admin"))
+            headers.append(("ce-authid", caller.uid or caller.name))
     encoded = [(name, _header_value(value)) for name, value in headers]
     return encoded, base64.b64encode(data.SerializeToString())
 

@@ -50,6 +50,16 @@ def test_a_month_by_hand():
     assert month.total == Decimal("13.68")
 
 
+def test_ttl_deletes_cost_what_deletes_do_and_are_never_free():
+    quiet = replace(TRAFFIC, users=1, actions_a_session={"open": 1})
+    day = monthly_bill({"open": Operations(deletes=10_000)}, quiet, PRICES)
+    assert day.total == 0
+    expired = monthly_bill({"open": Operations(ttl_deletes=10_000)}, quiet, PRICES)
+    # 2 × 10,000 a day, in a month 600,000: 6 × 0.01.
+    assert {line.what: line.amount for line in expired.lines}["TTL deletes"] == Decimal("0.06")
+    assert expired.total == Decimal("0.06")
+
+
 def test_what_is_free_a_day_cannot_be_saved_up():
     quiet = replace(TRAFFIC, users=1, actions_a_session={"open": 1})
     one = monthly_bill({"open": Operations(reads=25_000)}, quiet, PRICES)

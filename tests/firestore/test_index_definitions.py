@@ -85,6 +85,18 @@ def test_an_override_replaces_the_automatic_indexes():
     assert indexes_of("d", "anything") == frozenset()
 
 
+def test_a_ttl_policy_names_the_field_that_says_when_documents_expire():
+    entries = [
+        {"collectionGroup": "c", "fieldPath": "until", "ttl": True, "indexes": []},
+        {"collectionGroup": "d", "fieldPath": "m.until", "ttl": True, "indexes": []},
+        {"collectionGroup": "d", "fieldPath": "until", "ttl": False, "indexes": []},
+        {"collectionGroup": "e", "fieldPath": "until", "indexes": []},
+    ]
+    read = parse_index_file({"fieldOverrides": entries}, FILE)
+    assert read.expiry_fields == {"c": FieldPath(("until",)), "d": FieldPath(("m", "until"))}
+    assert [override_to_json(item) for item in read.overrides[:2]] == entries[:2]
+
+
 def test_definitions_survive_the_way_to_json_and_back():
     document = {
         "indexes": [
@@ -152,6 +164,23 @@ def test_an_empty_file_defines_nothing():
         (
             {"fieldOverrides": [{"collectionGroup": "c", "fieldPath": "a"}]},
             "fieldOverrides[0]: an override needs indexes",
+        ),
+        (
+            {"fieldOverrides": [{"collectionGroup": "c", "fieldPath": "a", "ttl": "true"}]},
+            'fieldOverrides[0].ttl: "true" is not true or false',
+        ),
+        (
+            {"fieldOverrides": [{"collectionGroup": "c", "fieldPath": "*", "ttl": True}]},
+            "fieldOverrides[0].ttl: a TTL policy is for one field",
+        ),
+        (
+            {
+                "fieldOverrides": [
+                    {"collectionGroup": "c", "fieldPath": "a", "ttl": True},
+                    {"collectionGroup": "c", "fieldPath": "b", "ttl": True},
+                ]
+            },
+            "fieldOverrides: c has 2 fields with a TTL policy",
         ),
     ],
 )

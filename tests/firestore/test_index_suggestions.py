@@ -8,6 +8,7 @@ from harness.firestore import index_suggestions
 from harness.firestore.index_definitions import (
     FieldOverride,
     IndexDefinitions,
+    IndexMode,
     QueryScope,
     parse_index_file,
 )
@@ -227,6 +228,15 @@ def test_fields_that_no_query_asks_for_are_named_the_dearest_first():
     ]
     # Both entries of the text: name 20, field name 5, value 101, and 32.
     assert found[0].cost.size_bytes == 2 * (20 + 5 + 101 + 32)
+
+
+def test_a_suggestion_for_a_field_with_a_ttl_policy_keeps_the_policy():
+    exempt = FieldOverride("c", FieldPath(("until",)), frozenset(), ttl=True)
+    defined = IndexDefinitions(overrides=(exempt,))
+    (need,) = needs_of([{"collection": "c", "group": True, "where": [["until", "<", 1]]}])
+    (override,) = suggest_indexes([need], defined).overrides
+    assert override.ttl
+    assert override.indexes == {(QueryScope.COLLECTION_GROUP, IndexMode.ASCENDING)}
 
 
 def test_what_was_written_survives_its_file():

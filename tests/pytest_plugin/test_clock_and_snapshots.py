@@ -111,3 +111,45 @@ def test_a_snapshot_is_filled_once_and_brought_back_in_every_check(
         pytester.runpytest_inprocess("-q", "-W", "ignore").assert_outcomes(passed=4)
     path = f"/harness/v1/projects/{PROJECT}-checks/databases/(default)/snapshots"
     assert requests.get(f"http://{address}{path}", timeout=10).json() == {"snapshots": []}
+
+
+def define_indexes(address: str, content: object) -> None:
+    answer = requests.put(f"http://{address}/harness/v1/indexes", json=content, timeout=10)
+    assert answer.ok, answer.text
+
+
+def test_what_has_expired_by_the_checks_clock_is_deleted_and_billed(
+    pytester: pytest.Pytester, address: str
+) -> None:
+    policy = {"collectionGroup": "sessions", "fieldPath": "until", "ttl": True, "indexes": []}
+    define_indexes(address, {"fieldOverrides": [policy]})
+    make_project(
+        pytester,
+        test_expiry="""
+        from datetime import timedelta
+
+        def test_a_session_goes(firestore_admin, emulator_clock, expire_documents, query_cost):
+            until = emulator_clock.now() + timedelta(days=1)
+            session = firestore_admin.document("sessions/1")
+            session.set({"until": until})
+            with query_cost() as early:
+                assert expire_documents() == 0
+            emulator_clock.advance(timedelta(days=2))
+            assert session.get().exists
+            with query_cost() as cost:
+                assert expire_documents() == 1
+            assert not session.get().exists
+            assert (early.ttl_deletes, cost.ttl_deletes, cost.deletes) == (0, 1, 0)
+        """,
+    )
+    pytester.runpytest_inprocess("-q", "-W", "ignore").assert_outcomes(passed=1)
+
+
+def test_without_a_policy_the_check_is_told_how_to_make_one(
+    pytester: pytest.Pytester, address: str
+) -> None:
+    define_indexes(address, {})
+    make_project(pytester, test_expiry="def test_none(expire_documents): expire_documents()")
+    result = pytester.runpytest_inprocess("-q", "-W", "ignore")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*no field has a TTL policy: set "ttl": true*'])

@@ -249,6 +249,19 @@ def execute_pipeline(project: Project) -> None:
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
 
 
+def time_to_live(project: Project) -> None:
+    past = datetime(2001, 1, 1, tzinfo=UTC)
+    document = project.client().document("sessions/a")
+    document.set({"until": past})
+    policy = {"collectionGroup": "sessions", "fieldPath": "until", "ttl": True, "indexes": []}
+    indexes = f"/harness/v1/projects/{project.id}/indexes"
+    project.server.http("PUT", indexes, json={"fieldOverrides": [policy]})
+    assert document.get().exists
+    answer = project.server.http("POST", f"{project.own}/documents:expire", json={})
+    assert answer.json()["deleted"] == 1
+    assert not document.get().exists
+
+
 def other_services(project: Project) -> None:
     for method in (
         "/google.firestore.admin.v1.FirestoreAdmin/ListIndexes",

@@ -1,7 +1,6 @@
-"""What requests other than single queries cost: worked cases 1 to 3 and 85 to 102, numbered as
+"""What requests other than single queries cost: worked cases 1 to 3 and 85 to 103, numbered as
 there, by the published client over a socket.
 
-103, what a policy of expiry removes, is not there: the embedded Firestore has no such policies.
 104, a trigger that reads its document again, is in tests/emulators/test_query_costs.py.
 
 Source: Firestore pricing, "Reads", "Listening to query results", "Security rules evaluation".
@@ -11,6 +10,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -36,7 +36,7 @@ def bill(project: Project) -> Callable[[], Bill]:
     def since_last() -> Bill:
         found = project.cost(marks[-1])
         marks.append(found["lastSequence"])
-        kept = ("reads", "writes", "deletes", "rulesReads", "indexEntriesScanned")
+        kept = ("reads", "writes", "deletes", "ttlDeletes", "rulesReads", "indexEntriesScanned")
         return {name: found["billed"][name] for name in kept if found["billed"][name]}
 
     return since_last
@@ -416,6 +416,24 @@ def test_102_a_recursive_delete_reads_what_it_deletes(db: Any, orders: Any, bill
     assert found["deletes"] == 4
     # The client asks for the parts below and for the document itself.
     assert 3 <= found["reads"] <= 5
+
+
+def test_103_what_a_ttl_policy_removes_costs_a_ttl_delete_each(
+    project: Project, db: Any, bill: Any
+) -> None:
+    policy = {"collectionGroup": "sessions", "fieldPath": "until", "ttl": True, "indexes": []}
+    indexes = f"/harness/v1/projects/{project.id}/indexes"
+    project.server.http("PUT", indexes, json={"fieldOverrides": [policy]})
+    for start in (0, 500):
+        batch = db.batch()
+        for number in range(start, start + 500):
+            batch.set(
+                db.document(f"sessions/{number}"), {"until": datetime(2001, 1, 1, tzinfo=UTC)}
+            )
+        batch.commit()
+    bill()
+    project.server.http("POST", f"{project.own}/documents:expire", json={})
+    assert bill() == {"ttlDeletes": 1_000}
 
 
 def test_a_write_says_how_many_index_entries_it_wrote(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -215,6 +216,21 @@ def test_an_event_with_auth_context_says_who_wrote(
     drain(wired)
     said = [(e.headers["ce-authtype"], e.headers.get("ce-authid")) for e in functions.events]
     assert said == [("service_account", "admin"), ("unknown", "ana"), ("unauthenticated", None)]
+
+
+def test_what_has_expired_is_deleted_by_the_system(
+    wired: Project, functions: FunctionsStandIn
+) -> None:
+    register_v2(wired, "deleted.withAuthContext", "sessions/{id}")
+    policy = {"collectionGroup": "sessions", "fieldPath": "until", "ttl": True, "indexes": []}
+    indexes = f"/harness/v1/projects/{wired.id}/indexes"
+    wired.server.http("PUT", indexes, json={"fieldOverrides": [policy]})
+    wired.client().document("sessions/1").set({"until": datetime(2001, 1, 1, tzinfo=UTC)})
+    wired.server.http("POST", f"{wired.own}/documents:expire", json={})
+    drain(wired)
+    (event,) = functions.events
+    assert event.headers["ce-document"] == "sessions/1"
+    assert event.headers["ce-authtype"] == "system"
 
 
 def test_writes_that_change_nothing_or_match_nothing_cause_no_event(
