@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from harness.errors import StatusCode, StatusError
+from harness.firestore.values import Timestamp
 
 
 class CallerKind(StrEnum):
@@ -52,6 +53,14 @@ class Caller:
     def is_admin(self) -> bool:
         """Whether the rules are skipped."""
         return self.kind is CallerKind.ADMIN
+
+    def has_expired(self, now: Timestamp) -> bool:
+        """Whether the caller's token says that its time has passed.
+
+        Source: JSON Web Token (RFC 7519), 4.1.4: the current time must be before `exp`.
+        """
+        expiry_s = self.claims.get("exp") if self.claims else None
+        return isinstance(expiry_s, int | float) and expiry_s * 1_000_000 <= now.micros
 
     @property
     def name(self) -> str:

@@ -24,10 +24,13 @@ class ClockSetting:
     Args:
         ahead_micros: How far it is ahead while it goes; less than 0 is behind.
         stopped_at: The time it stands at, in microseconds since 1970; None: it goes.
+        tokens_expire: Whether ID tokens are refused when it has passed their time, as in
+            production; the official emulator takes them for ever.
     """
 
     ahead_micros: int = 0
     stopped_at: int | None = None
+    tokens_expire: bool = False
 
     def at(self, real: int) -> int:
         """Return what the clock shows at a real time."""
@@ -42,7 +45,7 @@ class ClockSetting:
         if not 0 <= micros < _LATEST:
             raise _invalid("a clock shows times from 1970 to the end of 9998")
         stopped_at = None if self.stopped_at is None else micros
-        return ClockSetting(micros - real, stopped_at)
+        return replace(self, ahead_micros=micros - real, stopped_at=stopped_at)
 
     def advanced(self, micros: int, real: int) -> ClockSetting:
         """Return the setting that is so much later.
@@ -60,7 +63,7 @@ class ClockSetting:
 
     def going(self, real: int) -> ClockSetting:
         """Return the setting in which the clock goes on from what it shows."""
-        return ClockSetting(self.at(real) - real)
+        return replace(self, ahead_micros=self.at(real) - real, stopped_at=None)
 
     def to_json(self, real: int) -> dict[str, Any]:
         """Return it as the control route prints it."""
@@ -69,6 +72,7 @@ class ClockSetting:
             "now": moment_text(now),
             "frozen": self.stopped_at is not None,
             "aheadSeconds": (now - real) / _MICROS,
+            "tokensExpire": self.tokens_expire,
         }
 
 

@@ -44,6 +44,12 @@ class EmulatorClock:
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         return _moment(self._firestore.advance_clock(seconds))
 
+    def expire_tokens(self) -> datetime:
+        """From now on, refuse ID tokens whose time has passed by this clock, as production does.
+        Otherwise they are good for ever, as in the official emulators.
+        """
+        return _moment(self._firestore.set_clock({"tokensExpire": True}))
+
     def reset(self) -> datetime:
         """Let the clock show the real time again; return it."""
         return _moment(self._firestore.reset_clock())

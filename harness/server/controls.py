@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -91,13 +91,18 @@ class ControlApi:
         return json_response(clock.setting(_project(match)).to_json(clock.real()))
 
     def _set_clock(self, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-        """Set a clock, to go on from there or, `frozen`, to stand; what is not given stays."""
+        """Set a clock, to go on from there or, `frozen`, to stand, and say whether `tokensExpire`;
+        what is not given stays.
+        """
         content = parse_json_object(request.body)
         project, clock = _project(match), self.shell.clock
         setting, real = clock.setting(project), clock.real()
         frozen = content.get("frozen", setting.stopped_at is not None)
-        if not isinstance(frozen, bool) or not content.keys() <= {"now", "frozen"}:
+        expire = content.get("tokensExpire", setting.tokens_expire)
+        flags = isinstance(frozen, bool) and isinstance(expire, bool)
+        if not flags or not content.keys() <= {"now", "frozen", "tokensExpire"}:
             raise invalid_payload()
+        setting = replace(setting, tokens_expire=expire)
         setting = setting.stopped(real) if frozen else setting.going(real)
         if "now" in content:
             setting = setting.set(parse_moment(content["now"]), real)

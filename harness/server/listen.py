@@ -145,6 +145,7 @@ class _ListenStream:
         self._failure: StatusError | None = None
         shell.commit_listeners.append(self._committed)
         shell.rules_listeners.append(self._rules_replaced)
+        shell.clock_listeners.append(self._check_token)
 
     def close(self) -> None:
         """Stop hearing of commits."""
@@ -153,14 +154,17 @@ class _ListenStream:
             self._shell.commit_listeners.remove(self._committed)
         with contextlib.suppress(ValueError):
             self._shell.rules_listeners.remove(self._rules_replaced)
+        with contextlib.suppress(ValueError):
+            self._shell.clock_listeners.remove(self._check_token)
 
     # --- from the client --------------------------------------------------------------------------
 
     def check(self) -> None:
-        """End the stream of a client that does not read.
+        """End the stream of a client that does not read, or whose time has passed.
 
         Raises:
-            StatusError: RESOURCE_EXHAUSTED; the client listens anew, from its last token.
+            StatusError: RESOURCE_EXHAUSTED or UNAUTHENTICATED; the client listens anew, from its
+                last token.
         """
         if self._failure is not None:
             raise self._failure
@@ -187,7 +191,7 @@ class _ListenStream:
     def _open(self, request: Any) -> DatabaseService:
         if self._service is None:
             name = parse_database_name(request.database or self._headers.database or "")
-            self._caller = self._headers.caller()
+            self._caller = self._shell.caller(self._headers, name.project)
             self._service = self._shell.database(name)
         elif request.database and request.database != str(self._service.name):
             raise invalid(
@@ -266,6 +270,7 @@ class _ListenStream:
     def _committed(self, service: DatabaseService, commit: CommitResult) -> None:
         if service is not self._service or not commit.changes or not self._targets:
             return
+        self._check_token()
         updates = []
         now = self._shell.clock.now(service.name.project)
         for listened in tuple(self._targets.values()):
@@ -339,9 +344,24 @@ class _ListenStream:
         if self.queue.qsize() < MAX_QUEUED:
             self.queue.put_nowait(item)
             return
-        self._failure = StatusError(
-            StatusCode.RESOURCE_EXHAUSTED, "The client does not read its listen stream."
+        self._fail(
+            StatusError(
+                StatusCode.RESOURCE_EXHAUSTED, "The client does not read its listen stream."
+            )
         )
+
+    def _check_token(self) -> None:
+        """End the stream if a clock that was set has passed the caller's time."""
+        if self._service is None or self._caller is None:
+            return
+        try:
+            self._shell.check_token(self._caller, self._service.name.project)
+        except StatusError as error:
+            self._fail(error)
+
+    def _fail(self, error: StatusError) -> None:
+        """End the stream, whatever it has still to say."""
+        self._failure = error
         self.close()
         while not self.queue.empty():
             self.queue.get_nowait()

@@ -387,7 +387,7 @@ class FirestoreRpcs:
     # --- the parts --------------------------------------------------------------------------------
 
     def _open(self, name: DatabaseName, headers: RequestHeaders) -> tuple[DatabaseService, Caller]:
-        caller = headers.caller()
+        caller = self._shell.caller(headers, name.project)
         return self._shell.database(name), caller
 
     async def _read(

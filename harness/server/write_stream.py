@@ -36,7 +36,7 @@ async def write_stream(
     async for request in requests:
         if database is None:
             database = _check_handshake(request)
-            caller = headers.caller()
+            caller = shell.caller(headers, database.project)
             yield pb.WriteResponse(stream_id=secrets.token_hex(8), stream_token=b"0")
             continue
         assert caller is not None
@@ -45,6 +45,7 @@ async def write_stream(
                 f"Request specified a database ({request.database}) that did not match the "
                 f"expected database ({database})"
             )
+        shell.check_token(caller, database.project)
         token += 1
         response = pb.WriteResponse(stream_token=str(token).encode())
         if not request.writes:

@@ -145,6 +145,29 @@ def test_what_has_expired_by_the_checks_clock_is_deleted_and_billed(
     pytester.runpytest_inprocess("-q", "-W", "ignore").assert_outcomes(passed=1)
 
 
+def test_a_users_token_expires_when_the_check_says_that_tokens_do(
+    pytester: pytest.Pytester,
+) -> None:
+    make_project(
+        pytester,
+        test_tokens="""
+        import pytest
+        from google.api_core.exceptions import Unauthenticated
+
+        def test_an_hour(firestore_as, emulator_clock):
+            emulator_clock.freeze("2031-01-01T00:00:00Z")
+            ana = firestore_as("ana")
+            emulator_clock.advance(3600)
+            ana.document("c/1").get()
+            emulator_clock.expire_tokens()
+            with pytest.raises(Unauthenticated):
+                ana.document("c/1").get()
+            firestore_as("ana").document("c/1").get()
+        """,
+    )
+    pytester.runpytest_inprocess("-q", "-W", "ignore").assert_outcomes(passed=1)
+
+
 def test_without_a_policy_the_check_is_told_how_to_make_one(
     pytester: pytest.Pytester, address: str
 ) -> None:

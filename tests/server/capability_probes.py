@@ -953,6 +953,18 @@ def clock(project: Project) -> None:
         project.server.http("DELETE", path)
 
 
+def token_expiry(project: Project) -> None:
+    path = f"/harness/v1/projects/{project.id}/clock"
+    document = project.as_user("ana", exp=1).document("c/a")
+    document.get()
+    try:
+        assert project.server.http("PUT", path, json={"tokensExpire": True}).ok
+        with pytest.raises(exceptions.Unauthenticated):
+            document.get()
+    finally:
+        project.server.http("DELETE", path)
+
+
 def snapshots(project: Project) -> None:
     collection = filled(project)
     path = f"{project.own}/snapshots/start"

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 from google.api_core import exceptions
 from google.cloud import firestore
 
-from tests.server.running import Project, new_project_id
+from tests.server.running import Project, new_project_id, unsigned_token
+from tests.server.test_listen import Stream
+from tests.server.test_write_stream import Stream as WriteStream
 
 PATIENCE_S = 20
 NEW_YEAR = "2031-01-01T00:00:00Z"
@@ -194,6 +197,7 @@ def test_a_clock_is_a_projects_own(project: Project, db: Any, clock: Clock) -> N
         "now": "2001-01-01T00:00:00.000000Z",
         "frozen": True,
         "aheadSeconds": 0,
+        "tokensExpire": False,
     }
 
 
@@ -253,3 +257,88 @@ def test_what_no_clock_can_show_is_refused(
     answer = clock.ask(method, verb, status=400, **content)
     assert says in answer["error"]["message"]
     assert clock.ask("GET")["aheadSeconds"] == 0
+
+
+# --- ID tokens that expire ----------------------------------------------------------------------
+
+
+ISSUED_S = int(datetime.fromisoformat(NEW_YEAR).timestamp())
+ANYBODY = RULES.replace("match /late", "match /open/{id} { allow read, write; }\n    match /late")
+
+
+@pytest.fixture
+def ana(project: Project, clock: Clock) -> Any:
+    """A client with a token of one hour, at whose beginning the clock stands."""
+    project.load_rules(ANYBODY)
+    clock.freeze(NEW_YEAR)
+    return project.as_user("ana", iat=ISSUED_S, exp=ISSUED_S + 3600)
+
+
+def test_tokens_are_good_for_ever_unless_the_clock_lets_them_expire(ana: Any, clock: Clock) -> None:
+    clock.advance(3600)
+    ana.document("open/a").set({"n": 1})
+    assert clock.ask("PUT", tokensExpire=True)["tokensExpire"] is True
+    with pytest.raises(exceptions.Unauthenticated, match="Missing or invalid authentication"):
+        ana.document("open/a").get()
+    with pytest.raises(exceptions.Unauthenticated):
+        ana.document("open/a").set({"n": 2})
+    with pytest.raises(exceptions.Unauthenticated):
+        ana.collection("open").get()
+    clock.ask("PUT", tokensExpire=False)
+    assert ana.document("open/a").get().get("n") == 1
+
+
+def test_a_token_is_good_until_its_hour_has_passed(
+    project: Project, ana: Any, clock: Clock
+) -> None:
+    clock.ask("PUT", tokensExpire=True)
+    clock.advance(3599)
+    ana.document("open/a").get()
+    clock.advance(1)
+    with pytest.raises(exceptions.Unauthenticated):
+        ana.document("open/a").get()
+    project.as_user("bob").document("open/a").get()  # a token that says nothing of its end
+    project.client(None).document("open/a").get()
+    project.client().document("open/a").get()
+
+
+def test_rest_says_401(project: Project, clock: Clock) -> None:
+    clock.freeze(NEW_YEAR)
+    clock.ask("PUT", tokensExpire=True)
+    headers = {"authorization": f"Bearer {unsigned_token('ana', exp=ISSUED_S)}"}
+    answer = project.server.http("GET", f"{project.root}/open/a", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
+
+
+def test_a_listener_ends_when_the_hour_of_its_token_has_passed(
+    project: Project, ana: Any, clock: Clock
+) -> None:
+    clock.ask("PUT", tokensExpire=True)
+    with grpc.insecure_channel(project.server.host) as channel:
+        token = unsigned_token("ana", exp=ISSUED_S + 3600)
+        stream = Stream(project, channel, token)
+        stream.listen_to_query(1, "open")
+        stream.until_consistent()
+        clock.advance(3600)
+        with pytest.raises(grpc.RpcError) as ended:
+            stream.until_consistent()
+        assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_write_stream_ends_when_the_hour_of_its_token_has_passed(
+    project: Project, clock: Clock
+) -> None:
+    project.load_rules(ANYBODY)
+    clock.freeze(NEW_YEAR)
+    clock.ask("PUT", tokensExpire=True)
+    with grpc.insecure_channel(project.server.host) as channel:
+        token = unsigned_token("ana", exp=ISSUED_S + 3600)
+        stream = WriteStream(project, channel, token)
+        stream.send(database=stream.database)
+        next(stream.call)
+        stream.write("open/a")
+        next(stream.call)
+        clock.advance(3600)
+        stream.write("open/b")
+        assert stream.failure()[0] == "UNAUTHENTICATED"

@@ -12,7 +12,7 @@ from tests.server.running import Project
 
 
 class Stream:
-    def __init__(self, project: Project, channel: grpc.Channel) -> None:
+    def __init__(self, project: Project, channel: grpc.Channel, token: str = "owner") -> None:
         self.database = f"projects/{project.id}/databases/(default)"
         self._requests: queue.Queue[Any] = queue.Queue()
         call = channel.stream_stream(
@@ -20,7 +20,7 @@ class Stream:
             lambda message: message.SerializeToString(),
             pb.WriteResponse.FromString,
         )
-        metadata = [("authorization", "Bearer owner")]
+        metadata = [("authorization", f"Bearer {token}")]
         self.call = call(iter(self._requests.get, None), metadata=metadata, timeout=10)
 
     def send(self, **fields: Any) -> None:
