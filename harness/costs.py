@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -136,18 +137,74 @@ def save_costs(project_folder: Path, *, whole: bool) -> None:
     measured = read_costs(project_folder)
     if measured.scenarios or measured.growth:
         kept = measured if whole else _over_saved(project_folder, measured)
-        write_text_file(project_folder / SAVED, saved_text(kept))
+        saved = _saved(project_folder).scenarios
+        scenarios = {
+            name: saved[name] if name in saved and cost.is_about(saved[name]) else cost
+            for name, cost in kept.scenarios.items()
+        }
+        text = saved_text(replace(kept, scenarios=scenarios))
+        write_text_file(project_folder / SAVED, text)
+
+
+def merge_saved_costs(
+    project_folder: Path, base: SourceText | None, folders: Iterable[Path]
+) -> bool:
+    """Join what several machines have saved with the project's own; say whether that is new.
+
+    Args:
+        base: `costs.json` of the commit that all machines began with, if it has one.
+        folders: Each a project's, its `.harness`, or the evidence in that.
+    Raises:
+        HarnessError: A file is not what this module wrote, or cannot be written.
+    """
+    own = project_folder / SAVED
+    paths = [path for folder in folders if (path := _saved_in(folder)) is not None]
+    if not paths:
+        return False
+    before = read_text_file(own).text if own.is_file() else ""
+    sides = [parse_saved(read_text_file(path)) for path in (own, *paths) if path.is_file()]
+    merged = merged_costs(parse_saved(base) if base is not None else MeasuredCosts({}), sides)
+    text = saved_text(merged)
+    if text == before:
+        return False
+    own.parent.mkdir(exist_ok=True)
+    write_text_file(own, text)
+    return True
+
+
+def merged_costs(base: MeasuredCosts, sides: Iterable[MeasuredCosts]) -> MeasuredCosts:
+    """Join measurements: what a side left as it was says nothing, and of two that measured the same
+    name differently the later in order counts.
+    """
+    scenarios = dict(base.scenarios)
+    growth = {each.name: each for each in base.growth}
+    for side in sides:
+        scenarios |= {
+            name: cost for name, cost in side.scenarios.items() if cost != base.scenarios.get(name)
+        }
+        growth |= {each.name: each for each in side.growth if each not in base.growth}
+    return MeasuredCosts(dict(sorted(scenarios.items())), _once(*growth.values()))
+
+
+def _saved_in(folder: Path) -> Path | None:
+    """Return the `costs.json` that belongs to a folder, if there is one."""
+    places = [folder / SAVED, folder / SAVED.name]
+    if folder.parent.name == SAVED.parent.name:
+        places.append(folder.parent / SAVED.name)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _over_saved(project_folder: Path, measured: MeasuredCosts) -> MeasuredCosts:
-    path = project_folder / SAVED
-    if not path.is_file():
-        return measured
-    saved = parse_saved(read_text_file(path))
+    saved = _saved(project_folder)
     return MeasuredCosts(
         dict(sorted({**saved.scenarios, **measured.scenarios}.items())),
         _once(*saved.growth, *measured.growth),
     )
+
+
+def _saved(project_folder: Path) -> MeasuredCosts:
+    path = project_folder / SAVED
+    return parse_saved(read_text_file(path)) if path.is_file() else MeasuredCosts({})
 
 
 def _once(*growth: GrowthCost) -> tuple[GrowthCost, ...]:

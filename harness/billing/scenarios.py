@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import floor, log10
+from math import floor, isclose, log10
 from typing import Any
 
 from harness.billing.findings import Finding, findings_of
@@ -18,6 +18,9 @@ from harness.billing.usage import RequestUse, ShapeUse, by_shape, total_of
 
 _BYTE_DIGITS = 2
 """Digits of a number of bytes that the same inputs give again: times in answers vary in length."""
+_BYTES = ("egress_bytes", "stored_bytes")
+_NEAR, _NEAR_BYTES = 0.1, 32
+"""A difference of so much, or of so many bytes, is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,23 @@ class ScenarioCost:
                 for shape in sorted(self.shapes, key=lambda shape: shape.label)
             ),
             findings=(),
+        )
+
+    def is_about(self, settled: ScenarioCost) -> bool:
+        """Whether it differs from a cost that was settled before in nothing but a few bytes.
+
+        A round number does not do alone: the next run's may be rounded the other way.
+        """
+        own = self.settled()
+        pairs = [(own.operations, settled.operations)]
+        pairs += [
+            (shape.operations, before.operations)
+            for shape, before in zip(own.shapes, settled.shapes, strict=False)
+        ]
+        return _without_bytes(own) == _without_bytes(settled) and all(
+            isclose(getattr(a, name), getattr(b, name), rel_tol=_NEAR, abs_tol=_NEAR_BYTES)
+            for a, b in pairs
+            for name in _BYTES
         )
 
 
@@ -195,6 +215,17 @@ def by_name(costs: Iterable[ScenarioCost]) -> dict[str, ScenarioCost]:
 
 def _rank(cost: ScenarioCost) -> tuple[float, float, str]:
     return cost.operations.reads, cost.operations.writes, cost.check
+
+
+def _without_bytes(cost: ScenarioCost) -> ScenarioCost:
+    nothing = dict.fromkeys(_BYTES, 0)
+    return replace(
+        cost,
+        operations=replace(cost.operations, **nothing),
+        shapes=tuple(
+            replace(shape, operations=replace(shape.operations, **nothing)) for shape in cost.shapes
+        ),
+    )
 
 
 def _rounded(operations: Operations) -> Operations:

@@ -12,6 +12,7 @@ from harness.cli.documents import find_item
 from harness.cli.git_revision import GitRevision
 from harness.cli.records import EVIDENCE_FOLDER
 from harness.cli.supports import audit_project
+from harness.costs import SAVED, merge_saved_costs
 from harness.errors import HarnessError, WorkflowError, joined
 from harness.files import read_text_file, write_text_file
 from harness.project import Project, find_project_folder, load_project
@@ -64,10 +65,10 @@ def show(address: str, project_dir: Path | None, workflow: Path | None) -> int:
 @click.argument("folders", nargs=-1, required=True, metavar="DIR…", type=click.Path(path_type=Path))
 @options.project
 def merge(folders: tuple[Path, ...], project_dir: Path | None) -> int:
-    """Join the evidence of several machines into the project's own.
+    """Join the evidence of several machines into the project's own, and their costs.json.
 
-    DIR is a folder of evidence, or a project that has one. What a machine left as it is committed
-    says nothing; what two changed in different ways is an error, and nothing is written.
+    DIR is a folder of evidence, or a project or .harness that has one. What a machine left as it is
+    committed says nothing; what two changed in different ways is an error, and nothing is written.
     """
     project = load_project(find_project_folder(project_dir or Path.cwd()))
     target = project.record_folder / EVIDENCE_FOLDER
@@ -87,9 +88,11 @@ def merge(folders: tuple[Path, ...], project_dir: Path | None) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text_file(path, source.text)
         count += 1
+    has_new_costs = merge_saved_costs(project.folder, _committed_costs(project), folders)
     render.text(
         f"{count} {'item has' if count == 1 else 'items have'} new evidence"
         + (": harness audit --fix ticks by it" if count else "")
+        + (f"\n{SAVED} has new costs" if has_new_costs else "")
     )
     return 0
 
@@ -139,6 +142,13 @@ def _committed(project: Project, paths: Collection[str]) -> dict[str, str] | Non
     folder = project.relative(project.record_folder / EVIDENCE_FOLDER)
     found = {path: head.read(f"{folder}/{path}") for path in sorted(paths)}
     return {path: source.text for path, source in found.items() if source is not None}
+
+
+def _committed_costs(project: Project) -> SourceText | None:
+    try:
+        return GitRevision(project.folder, "HEAD").read(SAVED.as_posix())
+    except HarnessError:
+        return None
 
 
 def _evidence_in(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from harness.billing.usage import RequestUse
 
 def use(**about: Any) -> RequestUse:
     """A request of the table: `reads`, `writes`, ... and what else `RequestUse` has."""
-    billed = {name: about.pop(name, 0) for name in ("reads", "writes", "deletes")}
+    billed = {name: about.pop(name, 0) for name in ("reads", "writes", "deletes", "egress_bytes")}
     values: dict[str, Any] = {
         "rpc": "RunQuery",
         "shape": "orders",

@@ -20,7 +20,9 @@ STEPS = {step["name"]: step for step in ACTION["runs"]["steps"] if "run" in step
 BOX, TICKED = "- [ ] Verify security rules", "- [x] Verify security rules"
 SPEED_CHECK = (
     'import pytest\n\npytestmark = pytest.mark.workflow("Performance testing")\n\n\n'
-    "def test_speed():\n    assert 'fast' == 'slow'\n"
+    "def test_speed(query_cost, firestore_admin):\n"
+    "    with query_cost('look'):\n        firestore_admin.document('c/a').get()\n"
+    "    assert 'fast' == 'slow'\n"
 )
 
 
@@ -182,13 +184,16 @@ def test_shards_are_joined_ticked_and_pushed(
         artifact = job.outputs["steps.verify.outputs.artifact"]
         assert artifact == f"harness-evidence-{number}-of-2"
         # As actions/upload-artifact and download-artifact do.
-        shutil.copytree(job.clone / "app/.harness/evidence", evidence / artifact)
+        left = job.clone / "app/.harness"
+        shutil.copytree(left / "evidence", evidence / artifact / "evidence")
+        if (left / "costs.json").exists():
+            shutil.copy(left / "costs.json", evidence / artifact)
     assert box(origin, tmp_path).count("[x]") == 1  # ticked by hand, without --no-tick's leave
 
     job = make_job("report")
     shutil.copytree(evidence, job.temp / "harness-evidence")
     run(job, "Join the evidence", "Report")
-    assert "::error file=app/checks/test_speed.py,line=7,title=Testing/Performance" in job.said
+    assert "::error file=app/checks/test_speed.py,line=9,title=Testing/Performance" in job.said
     assert "::error file=app/workflow/feature.md,line=8,title=Testing/Performance" in job.said
     assert job.summary.startswith("# 1 of 4 items verified, 1 failed")
     run(job, "Tick and untick", "Commit the documents and their evidence")
@@ -200,6 +205,7 @@ def test_shards_are_joined_ticked_and_pushed(
     changed = git(origin, "show", "--name-only", "--format=%an: %s", "main").splitlines()
     assert changed[0].startswith("github-actions[bot]: Update the workflow document")
     assert sorted(line for line in changed[1:] if line) == [
+        "app/.harness/costs.json",
         "app/.harness/evidence/workflow.feature/testing.performance-testing.json",
         "app/.harness/evidence/workflow.feature/testing.verify-security-rules.json",
         "app/workflow/feature.md",

@@ -5,6 +5,7 @@ repositories.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from harness.billing.growth import growth_of, growth_of_time
 from harness.billing.scenarios import GrowthCost, scenario_cost
-from harness.costs import CostsFile, save_costs
+from harness.costs import SAVED, CostsFile, clear_costs, save_costs
 from harness.emulators.firestore_alone import EmbeddedFirestore
 from tests.billing.uses import use
 from tests.cli.conftest import RULES, ProjectFolder, Ran
@@ -178,6 +179,53 @@ def test_what_was_saved_stands_for_what_the_last_run_left_out(
     for left in (project.path / ".harness" / "costs").glob("*.jsonl"):
         left.unlink()
     assert json.loads(harness("cost", "report", "--format", "json").out)["total"] == "13.05"
+
+
+def test_a_few_bytes_more_leave_what_was_saved_as_it_is(project: ProjectFolder) -> None:
+    def saved_after(bytes_: int, reads: int = 1) -> str:
+        clear_costs(project.path)
+        look = use(shape="c/*", reads=reads, egress_bytes=bytes_)
+        file = CostsFile(project.path, "main")
+        file.append(scenario_cost("look", "checks/t.py::test_look", [look], 0))
+        save_costs(project.path, whole=True)
+        return (project.path / SAVED).read_text(encoding="utf-8")
+
+    first = saved_after(94)
+    assert saved_after(95) == first
+    assert saved_after(120) == first
+    assert saved_after(9_400) != first
+    assert saved_after(94, reads=2) != first
+
+
+def measured_by(project: ProjectFolder, folder: Path, name: str, reads: int) -> Path:
+    """Return another machine's copy of a project, in which one scenario was measured."""
+    shutil.copytree(project.path, folder)
+    clear_costs(folder)
+    feed = use(shape="posts", reads=reads, returned=reads, limit=50)
+    CostsFile(folder, "main").append(scenario_cost(name, f"checks/t.py::test_{name}", [feed], 0))
+    save_costs(folder, whole=False)
+    return folder
+
+
+def reads_of(project: ProjectFolder) -> dict[str, float]:
+    saved = json.loads((project.path / SAVED).read_text(encoding="utf-8"))
+    return {each["scenario"]: each["operations"].get("reads", 0) for each in saved["scenarios"]}
+
+
+def test_what_several_machines_measured_is_joined(
+    branched: ProjectFolder, harness: Run, tmp_path: Path
+) -> None:
+    assert reads_of(branched) == {"open": 25, "vote": 0}
+    first = measured_by(branched, tmp_path / "1", "open", 7)
+    second = measured_by(branched, tmp_path / "2", "search", 3)
+    for folder in (first, second):  # merging evidence needs a folder of it
+        (folder / ".harness/evidence").mkdir(exist_ok=True)
+    folders = (first, second / ".harness/evidence")
+    said = harness("evidence", "merge", *folders).out
+    assert said.splitlines() == ["0 items have new evidence", ".harness/costs.json has new costs"]
+    # What `second` left as it was committed says nothing against what `first` measured.
+    assert reads_of(branched) == {"open": 7, "search": 3, "vote": 0}
+    assert harness("evidence", "merge", *folders).out == "0 items have new evidence\n"
 
 
 # Growth
