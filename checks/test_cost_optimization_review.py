@@ -57,7 +57,7 @@ def test_every_function_is_within_its_budget(
     """Each function has a budget and keeps it, from the first invite to the group's end."""
     with query_cost() as cost:
         bob = auth_user(uid="bob")
-        leaver = auth_user(uid="nora")
+        leaver = auth_user(uid="nora")  # the second of two for onUserCreated
         profile = firestore_admin.document("users/nora")
         wait_until(lambda: profile.get().exists, START_S)
 
@@ -82,6 +82,7 @@ def test_every_function_is_within_its_budget(
         firestore_admin.document("groups/home").delete()
         drain_events(START_S)
     assert deployed_functions - set(cost.runs) == set(), "functions that this check does not run"
+    assert cost.runs["onUserCreated"] == 2
     functions_without = deployed_functions & set(cost.without_budget())
     assert functions_without == set(), "functions without a budget in harness.yaml"
     record_proof(f"{len(cost.runs)} functions cost what harness.yaml allows")

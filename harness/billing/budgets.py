@@ -64,7 +64,7 @@ def with_uncounted(requests: Sequence[RequestUse], runs: Mapping[str, int]) -> d
     """Return how often each function ran, those among them that nobody has counted and that asked
     for something: once each.
 
-    Storage and Auth events are delivered by the official emulators, which do not tell.
+    Storage and Auth events are delivered by the official emulators, which tell only in their log.
     """
     asked = {request.function: 1 for request in requests if request.function is not None}
     return {**asked, **{name: times for name, times in runs.items() if times}}

@@ -21,6 +21,8 @@ from harness.emulators.hub import SuiteEndpoints
 from harness.errors import EnvironmentLacking, HarnessError
 
 HANDOVER_VARIABLE = "HARNESS_SUITE_HANDOVER"
+LOG_VARIABLE = "HARNESS_SUITE_LOG"
+"""By this, what runs beside a suite of `harness emulators` finds its log."""
 
 _POLL_S = 0.05
 # An owner announces itself before its users start, or at once when they have collected.
@@ -37,7 +39,7 @@ class HandedSuite:
     Args:
         firestore: Whose Firestore it is: "embedded", "official" or "attach".
         lacking: For each emulator that cannot be had here, why, and what mends it: one line.
-        log: The suite's log; None for a suite that someone else started.
+        log: The suite's log; None for a suite that was not started by the harness.
         storage_requests: Where the Storage rules runtime notes what it has judged, as long as the
             file is there; None where it cannot be told to.
     """

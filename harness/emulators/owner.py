@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from harness.emulators.build import FunctionsNotBuilt
 from harness.emulators.diagnosis import SuiteFailed, functions_failure
@@ -22,7 +23,7 @@ from harness.emulators.firebase_config import (
     rewrite_config,
 )
 from harness.emulators.firestore_alone import EmbeddedFirestore
-from harness.emulators.handover import HandedSuite, Handover, reason_of
+from harness.emulators.handover import LOG_VARIABLE, HandedSuite, Handover, reason_of
 from harness.emulators.hub import SuiteEndpoints
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
 from harness.errors import EnvironmentLacking, HarnessError
@@ -158,7 +159,12 @@ def running_suite(environment: Mapping[str, str], *, default_project: str) -> Ha
     """
     named = environment.get("GCLOUD_PROJECT") or environment.get("GOOGLE_CLOUD_PROJECT")
     endpoints = SuiteEndpoints.from_environment(environment, project_id=named or default_project)
-    return None if endpoints is None else HandedSuite(endpoints, "attach")
+    if endpoints is None:
+        return None
+    log = environment.get(LOG_VARIABLE)
+    # What is there no more is of a suite that has ended.
+    is_there = log is not None and Path(log).is_file()
+    return HandedSuite(endpoints, "attach", log=Path(log) if log and is_there else None)
 
 
 def _firestore_files(firebase: FirebaseJson, options: SuiteOptions) -> RuleFiles:

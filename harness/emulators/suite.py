@@ -42,6 +42,7 @@ from harness.emulators.firebase_config import (
     rewrite_config,
 )
 from harness.emulators.guarded import GuardedProcess
+from harness.emulators.handover import LOG_VARIABLE
 from harness.emulators.hub import SuiteEndpoints, running_emulators
 from harness.emulators.launcher import firestore_server, storage_rules_runtime, write_launcher
 from harness.emulators.node import FIREBASE_TOOLS_VERSION, NodeTools, find_node_tools
@@ -246,8 +247,10 @@ class EmulatorSuite:
 
     @property
     def env(self) -> dict[str, str]:
-        """The variables by which SDKs and other tools find this suite."""
-        return self.endpoints.environment()
+        """The variables by which SDKs and other tools find this suite, and checks its log."""
+        log = self.log_file
+        found = {} if log is None else {LOG_VARIABLE: str(log)}
+        return {**self.endpoints.environment(), **found}
 
     @property
     def files(self) -> RuleFiles:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from harness.emulators.functions import FunctionsEmulator
     from harness.pytest_plugin.clock import EmulatorClock
+    from harness.pytest_plugin.functions_log import FunctionsLog
 
 # The longest check that another worker may have to wait for.
 _TURN_S = 600.0
@@ -101,6 +102,17 @@ class CheckContext:
         if self.functions is None or not self.is_suite_project:
             return Counter()
         return Counter(self.functions.calls) + self.firestore.event_runs()
+
+    def functions_log(self) -> FunctionsLog | None:
+        """Return what functions print from now on, where that can be read and the functions are
+        this check's.
+        """
+        log = self.suite.log
+        if log is None or self.functions is None or not self.is_suite_project:
+            return None
+        from harness.pytest_plugin.functions_log import FunctionsLog
+
+        return FunctionsLog(log)
 
     @contextmanager
     def without_events(self) -> Iterator[None]:

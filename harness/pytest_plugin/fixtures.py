@@ -598,7 +598,7 @@ def functions_log(
 
     log = harness_suite_project.suite.log
     if log is None:
-        not_verified("the functions' log cannot be read: this run did not start the suite itself")
+        not_verified("the functions' log cannot be read: the suite was not started by the harness")
     return FunctionsLog(log)
 
 

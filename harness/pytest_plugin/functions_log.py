@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections import Counter
 from pathlib import Path
 
 from harness.emulators.diagnosis import plain_lines
 
 _LATE_LINES_S = 1.0
+_BEGINNING = re.compile(r'i  functions: Beginning execution of "[a-z]+-[a-z]+\d+-(.+)"$')
 
 
 class FunctionsLog:
@@ -20,11 +23,23 @@ class FunctionsLog:
 
     def lines(self) -> list[str]:
         """Return the lines that functions have printed since the check began."""
+        printed = [line for line in self._all_lines() if line.startswith(">")]
+        return [line.removeprefix(">").strip() for line in printed]
+
+    def runs(self) -> Counter[str]:
+        """Return how often each function has run since, whoever called it: the Functions emulator
+        says so before it hands a request or an event on.
+
+        Source: observed: firebase-tools 15, emulator/functionsRuntimeWorker: request.
+        """
+        return Counter(
+            match[1] for line in self._all_lines() if (match := _BEGINNING.match(line)) is not None
+        )
+
+    def _all_lines(self) -> list[str]:
         with self._log.open("rb") as file:
             file.seek(self._offset_bytes)
-            text = file.read().decode("utf-8", errors="replace")
-        printed = [line for line in plain_lines(text) if line.startswith(">")]
-        return [line.removeprefix(">").strip() for line in printed]
+            return plain_lines(file.read().decode("utf-8", errors="replace"))
 
     def first_error(self) -> str | None:
         """Return what the first error logged since says, with the line it came from; None if none.

@@ -247,6 +247,7 @@ def metered(
     firestore = context.firestore
     mark = firestore.requests_since(None)["lastSequence"]
     invocations = context.invocations
+    log = context.functions_log()
     meter = CostMeter(name, settings.part_budgets if settings is not None else None)
     yield meter
     answer = firestore.requests_since(mark)
@@ -254,7 +255,9 @@ def metered(
         raise RuntimeError(
             "too many requests in one `with query_cost()` block: the meter has dropped the first"
         )
-    meter.close(answer["requests"], context.invocations - invocations)
+    counted = context.invocations - invocations
+    # The log has those too that Storage and Auth events ran; what it lacks yet, the others have.
+    meter.close(answer["requests"], counted | log.runs() if log is not None else counted)
     if name is not None:
         keep(meter)
     if settings is not None:

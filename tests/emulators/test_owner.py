@@ -93,3 +93,14 @@ def test_a_suite_that_runs_is_found_by_its_variables() -> None:
     named = running_suite({**environment, "GCLOUD_PROJECT": "demo-y"}, default_project="demo-x")
     assert named is not None
     assert named.endpoints.project_id == "demo-y"
+
+
+def test_a_suites_log_is_found_as_long_as_it_is_there(tmp_path: Path) -> None:
+    log = tmp_path / "suite.log"
+    environment = {"FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080", "HARNESS_SUITE_LOG": str(log)}
+    for there in (False, True):
+        if there:
+            log.touch()
+        found = running_suite(environment, default_project="demo-x")
+        assert found is not None
+        assert found.log == (log if there else None)
