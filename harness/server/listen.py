@@ -57,6 +57,9 @@ MAX_TARGETS = 10_000
 _TURN = 500
 """Messages that are made before others have their turn."""
 
+_FRESH_TOKEN_S = 300.0
+"""How often a client to which nothing happens gets a new resume token, as from production."""
+
 _FIRST_OWN_ID = 1_000_000
 """Ids for targets whose client leaves the choice to the server."""
 
@@ -145,7 +148,8 @@ class _ListenStream:
         self._failure: StatusError | None = None
         shell.commit_listeners.append(self._committed)
         shell.rules_listeners.append(self._rules_replaced)
-        shell.clock_listeners.append(self._check_token)
+        shell.clock_listeners.append(self._clock_set)
+        self._timer = asyncio.get_running_loop().call_later(_FRESH_TOKEN_S, self._time_passed)
 
     def close(self) -> None:
         """Stop hearing of commits."""
@@ -155,7 +159,8 @@ class _ListenStream:
         with contextlib.suppress(ValueError):
             self._shell.rules_listeners.remove(self._rules_replaced)
         with contextlib.suppress(ValueError):
-            self._shell.clock_listeners.remove(self._check_token)
+            self._shell.clock_listeners.remove(self._clock_set)
+        self._timer.cancel()
 
     # --- from the client --------------------------------------------------------------------------
 
@@ -349,6 +354,25 @@ class _ListenStream:
                 StatusCode.RESOURCE_EXHAUSTED, "The client does not read its listen stream."
             )
         )
+
+    def _clock_set(self, project: str | None) -> None:
+        service = self._service
+        if service is not None and project in (None, service.name.project):
+            self._check_token()
+            self._refresh_token(service)
+
+    def _time_passed(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_FRESH_TOKEN_S, self._time_passed)
+        if self._service is not None:
+            self._refresh_token(self._service)
+
+    def _refresh_token(self, service: DatabaseService) -> None:
+        """Give an idle client a resume token of now: how long it was away is counted from its last
+        one.
+        """
+        if self._targets and self._failure is None:
+            now = self._shell.clock.now(service.name.project)
+            self._enqueue(_Changes((), service.store.strong_read_time(now)))
 
     def _check_token(self) -> None:
         """End the stream if a clock that was set has passed the caller's time."""

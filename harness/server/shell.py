@@ -127,7 +127,8 @@ class Shell:
         chain_of: Says which functions led to what a function does, itself last.
         commit_listeners: Told of each commit, in the turn of the loop in which it happens.
         rules_listeners: Told the project whose rules have been replaced.
-        clock_listeners: Told that a clock has been set.
+        clock_listeners: Told the project whose clock has been set; None: that of all which have
+            none of their own.
         request_listener: Told of each request of every database that is made from now on.
         faults: What shall go wrong, by project; only projects that have faults are in it.
     """
@@ -142,7 +143,7 @@ class Shell:
     chain_of: Callable[[str], tuple[str, ...]] = lambda function: (function,)
     commit_listeners: list[CommitListener] = field(default_factory=list)
     rules_listeners: list[Callable[[str], None]] = field(default_factory=list)
-    clock_listeners: list[Callable[[], None]] = field(default_factory=list)
+    clock_listeners: list[Callable[[str | None], None]] = field(default_factory=list)
     request_listener: Callable[[RequestRecord], None] | None = None
     faults: dict[str, FaultPlan] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
@@ -268,7 +269,7 @@ class Shell:
                     service.store.start_over(self.clock.now(name.project))
                 self._wake_waiters(name)
         for listener in tuple(self.clock_listeners):
-            listener()
+            listener(project)
 
     def _wake_waiters(self, name: DatabaseName) -> None:
         """Have those who wait for locks of a database try again."""

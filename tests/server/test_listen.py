@@ -94,6 +94,20 @@ def stream(project: Project, channel: grpc.Channel) -> Iterator[Stream]:
     made.call.cancel()
 
 
+def test_an_idle_listener_gets_a_new_resume_token_now_and_then(
+    project: Project, channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.server.listen._FRESH_TOKEN_S", 0.1)
+    stream = Stream(project, channel)
+    stream.listen_to_query(2, "items")
+    stream.until_consistent()
+    first, second = next(stream.call).target_change, next(stream.call).target_change
+    assert first.target_change_type == second.target_change_type == KINDS.index("NO_CHANGE")
+    assert first.resume_token != second.resume_token
+    assert first.read_time.ToNanoseconds() < second.read_time.ToNanoseconds()
+    stream.call.cancel()
+
+
 class Snapshots:
     """Collects what `on_snapshot` calls back with."""
 

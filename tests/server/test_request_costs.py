@@ -186,6 +186,28 @@ def test_a_listener_that_comes_back_pays_for_the_changes_or_anew(
     stream.call.cancel()
 
 
+def test_how_long_a_listener_was_away_is_counted_from_when_it_left(
+    project: Project, orders: Any, bill: Any, channel: grpc.Channel
+) -> None:
+    stream = Stream(project, channel)
+    stream.listen_to_query(2, "orders")
+    stream.until_consistent()
+    assert bill()["reads"] == 50
+    set_clock(project, "clock:advance", {"seconds": 60 * MINUTES})  # nothing happens to it
+    token = next(stream.call).target_change.resume_token
+    stream.end()
+    stream.call.cancel()
+    set_clock(project, "clock:advance", {"seconds": 10 * MINUTES})
+    orders.document("o01").update({"n": 100})
+    bill()
+    stream = Stream(project, channel)
+    stream.listen_to_query(2, "orders", resume_token=token)
+    assert [message[0] for message in stream.until_consistent()][:2] == ["ADD", "document_change"]
+    assert bill() == {"reads": 1}
+    stream.end()
+    stream.call.cancel()
+
+
 # --- security rules -----------------------------------------------------------------------------
 
 LOOKUP = """
