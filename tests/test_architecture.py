@@ -16,6 +16,7 @@ LEVELS = {
     "source": 0,
     "tolerant_json": 0,
     "config": 0,
+    "example_fields": 0,
     "workflow": 1,
     "firestore": 1,
     "rules": 1,

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.backend.metering import AskedQuery, RequestRecord, query_shape
 from harness.errors import StatusCode
+from harness.example_fields import is_example
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.index_needs import IndexNeed
 from harness.firestore.index_usage import WrittenDocuments
@@ -222,7 +223,7 @@ class QueryUses:
 
     def _add_changes(self, record: RequestRecord) -> None:
         for change in record.changes:
-            if change.after is None:
+            if change.after is None or is_example(change.after.fields):
                 continue
             group = change.path.collection_id
             written = self._written.get(group)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.example_fields import EXAMPLE_FIELD
 from harness.rules import nodes
 from harness.rules.request import FIRESTORE, Method, RulesRequest, RulesResource
 from harness.rules.ruleset import CompiledRuleset
@@ -21,8 +22,8 @@ NEW = "new"
 
 _ROOT = ("databases", "(default)", "documents")
 _ROOT_LENGTH = len(_ROOT)
-_BEFORE = {"example": True}
-_AFTER = {"example": False}
+_BEFORE = {EXAMPLE_FIELD: True}
+_AFTER = {EXAMPLE_FIELD: False}
 
 
 def example_documents(ruleset: CompiledRuleset) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ def ask(db: Any) -> None:
                 "text": "x" * 90,
             }
         )
+    db.document("orders/example").set({"example": True})  # as checks of any project do
     orders = db.collection("orders")
     is_open = orders.where(filter=FieldFilter("status", "==", "open"))
     list(is_open.where(filter=FieldFilter("region", "==", "eu")).stream())
@@ -126,6 +127,7 @@ def test_what_nothing_used_is_listed_with_its_cost(
         "fields that no query asked for, though each write indexes them:",
         "  orders.text: 2 entries, 306 bytes a document; 8 writes seen",
     ]
+    assert "orders.example" not in ran.out
     found = json.loads(harness("indexes", "unused", "--json").out)["(default)"]
     assert found["indexes"][0]["write"] == {"entries": 1.0, "bytes": 151.0, "writesSeen": 8}
 
