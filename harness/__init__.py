@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.emulators.suite import SuiteOptions as SuiteOptions
     from harness.errors import HarnessError as HarnessError
     from harness.files import read_text_file as read_text_file
+    from harness.flutter_project import app_services as app_services
     from harness.project_rules import example_documents as example_documents
     from harness.project_rules import serious_findings as serious_findings
     from harness.pytest_plugin.outcome import NotVerified as NotVerified
@@ -46,6 +47,7 @@ _HOMES = {
     "example_documents": "harness.project_rules",
     "serious_findings": "harness.project_rules",
     # what the app's Dart code asks for
+    "app_services": "harness.flutter_project",
     "run_client_query": "harness.emulators.client_queries",
     "read_text_file": "harness.files",
     # the workflow document
@@ -70,6 +72,7 @@ __all__ = [
     "StorageObjectMissing",
     "SuiteOptions",
     "WorkflowDocument",
+    "app_services",
     "example_documents",
     "load_ruleset",
     "not_verified",

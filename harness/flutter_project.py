@@ -12,8 +12,17 @@ from harness.flutter.contract import ClientContract
 from harness.flutter.dart import DartFile, parse_dart
 from harness.flutter.reader import read_contract
 from harness.source import SourceText
+from harness.yaml_settings import YamlReader
 
 _PUBSPEC = "pubspec.yaml"
+_SERVICES = {
+    "cloud_firestore": "firestore",
+    "cloud_functions": "functions",
+    "firebase_auth": "auth",
+    "firebase_database": "database",
+    "firebase_storage": "storage",
+}
+"""FlutterFire's packages, by the services that the suite has emulators of."""
 _SKIPPED_FOLDERS = frozenset({"build", "node_modules", "ios", "android", "venv"})
 _MAX_DEPTH = 4
 _MAX_FILES = 5_000
@@ -64,6 +73,25 @@ def flutter_folders(project: Path) -> list[Path]:
     apps = [path for path in found if (path / "lib").is_dir()]
     # A package's example/ is about the package: it is not another app of the project.
     return [app for app in apps if app.name != "example" or app.parent not in apps]
+
+
+def app_services(project: Path, flutter_folder: str | None = None) -> dict[str, str]:
+    """Return the services that the app speaks to, by their names in firebase.json, each with the
+    package that does: `{"firestore": "cloud_firestore"}`. Nothing without an app.
+
+    Raises:
+        ConfigError: Its pubspec.yaml is not YAML, or which app is meant is not clear.
+    """
+    try:
+        source = read_text_file(find_flutter_folder(project, flutter_folder) / _PUBSPEC)
+    except EnvironmentLacking:
+        return {}
+    reader = YamlReader(source)
+    root = reader.root()
+    entries = {} if root is None else reader.mapping(root, _PUBSPEC)
+    node = entries.get("dependencies")
+    packages = {} if node is None or reader.is_null(node) else reader.mapping(node, "dependencies")
+    return {service: package for package, service in _SERVICES.items() if package in packages}
 
 
 def _dart_files(project: Path, lib: Path) -> Iterator[DartFile]:

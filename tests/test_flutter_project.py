@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError, EnvironmentLacking
-from harness.flutter_project import find_flutter_folder, read_client_contract
+from harness.flutter_project import app_services, find_flutter_folder, read_client_contract
 
 DART = "void f(db) { db.collection('groups').limit(5).get(); }"
 
@@ -58,3 +58,27 @@ def test_an_app_beside_the_back_end_can_be_chosen(tmp_path: Path) -> None:
 def test_a_chosen_folder_without_an_app_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no lib folder"):
         read_client_contract(tmp_path, "app")
+
+
+def test_an_app_speaks_to_the_services_of_its_packages(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "pubspec.yaml").write_text(
+        "name: app\n"
+        "dependencies:\n"
+        "  cloud_firestore: ^5.0.0\n"
+        "  firebase_auth: {git: example}\n"
+        "  firebase_core:\n"
+        "dev_dependencies: {firebase_storage: any}\n"
+    )
+    assert app_services(tmp_path) == {"firestore": "cloud_firestore", "auth": "firebase_auth"}
+
+
+@pytest.mark.parametrize("pubspec", ["", "name: app\n", "dependencies:\n"])
+def test_an_app_without_packages_speaks_to_nothing(tmp_path: Path, pubspec: str) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "pubspec.yaml").write_text(pubspec)
+    assert app_services(tmp_path) == {}
+
+
+def test_without_an_app_nothing_is_spoken_to(tmp_path: Path) -> None:
+    assert app_services(tmp_path) == {}

@@ -23,6 +23,7 @@ from harness.errors import ConfigError, HarnessError
 
 _NAME = "Functions emulator"
 _UNKNOWN_FUNCTION = re.compile(r"Function \S+ does not exist, valid functions are: (.*)", re.DOTALL)
+_WATCHED_SERVICE = re.compile(r"^(?:google|providers)\b.*\b(firestore|storage|auth|database)\b")
 _CALL_S = 60.0
 _LIST_S = 10.0
 _DEFAULT_REGION = "us-central1"
@@ -105,6 +106,16 @@ class DeployedFunction:
     schedule: str | None = None
     time_zone: str | None = None
     timeout_s: float = 60.0
+
+    @property
+    def waits_for(self) -> str | None:
+        """The emulator whose events it waits for, None where that is not one of firebase.json's.
+        Where it does not run, the Functions emulator ignores the function.
+
+        Source: firebase-tools 15.34, emulator/functionsEmulatorShared.ts: getFunctionService.
+        """
+        match = _WATCHED_SERVICE.search(self.event_type or "")
+        return match[1] if match else None
 
     @property
     def trigger_id(self) -> str:

@@ -140,11 +140,13 @@ def _filled(
     documents: WorkflowDocuments,
 ) -> str:
     addition = {_SUITE: "functions_loaded.txt", _FLUTTER: "functions_called.txt"}.get(check)
+    app = templates["app_services.txt"].strip("\n") if found.apps else ""
     values = {
         "@MARK@": _mark(check.items, documents),
         "@SERVICES@": _listed(found.services),
         "@FILES@": _listed(found.files),
         "@PUBLIC@": _public(found),
+        "@APP@": app,
         "@FUNCTIONS@": templates[addition].strip("\n") if addition and found.functions else "",
     }
     text = templates[f"{check.template}.txt"]

@@ -108,3 +108,26 @@ def test_functions_that_were_loaded_twice_are_listed_once():
 
 def test_a_suite_without_functions_has_none():
     assert functions_from_backends({}) == []
+
+
+@pytest.mark.parametrize(
+    ("event_type", "emulator"),
+    [
+        ("google.cloud.firestore.document.v1.created", "firestore"),
+        ("google.cloud.firestore.document.v1.written.withAuthContext", "firestore"),
+        ("providers/cloud.firestore/eventTypes/document.create", "firestore"),
+        ("google.cloud.storage.object.v1.finalized", "storage"),
+        ("google.storage.object.finalize", "storage"),
+        ("providers/firebase.auth/eventTypes/user.create", "auth"),
+        ("google.firebase.database.ref.v1.written", "database"),
+        ("providers/google.firebase.database/eventTypes/ref.write", "database"),
+        ("google.cloud.pubsub.topic.v1.messagePublished", None),
+        ("com.example.auth.paid", None),
+        (None, None),
+    ],
+)
+def test_an_event_function_waits_for_an_emulator(
+    event_type: str | None, emulator: str | None
+) -> None:
+    function = DeployedFunction("f", "us-central1", "event", 2, event_type=event_type)
+    assert function.waits_for == emulator
