@@ -13,7 +13,7 @@ from google.cloud.firestore import FieldFilter
 from benchmarks.measuring import Row, figure, in_turns, run_part
 from benchmarks.messages import commit_all, kilobyte_fields, query
 from benchmarks.raw_client import Connection
-from benchmarks.servers import NotMeasured, both, peer_lacks
+from benchmarks.servers import NotMeasured, both, peer_lacks, start_ours
 from harness.emulators.firestore_client import firestore_client
 
 DOCUMENTS = 100_000
@@ -114,12 +114,18 @@ def queries(servers, clients):
         measures[documents]()  # builds the index
         frames = query(f"s{documents}", "k", 3, LIMIT).frames(ours.port)
         measures["raw", documents] = lambda frames=frames: timed(lambda: connection.call(frames))
+    asked = f"s{SIZES[0]}"
+    repeating = start_ours(ours.address, asked, str(LIMIT), module="benchmarks.repeating_server")
+    idle = firestore_client(repeating.address, "demo-bench")
+    measures["repeated"] = lambda: where(idle, SIZES[0])
     if "peer" in clients:
         for documents in PEER_SIZES:
             load_small(servers["peer"], documents)
             measures["peer", documents] = lambda each=documents: where(clients["peer"], each)
     found = in_turns(ROUNDS, measures)
     connection.close()
+    idle.close()
+    repeating.stop()
     for documents in SIZES:
         growth = found[documents] / found[SIZES[0]]
         yield Row(
@@ -132,6 +138,12 @@ def queries(servers, clients):
             f"{growth:.2f} times that of {SIZES[0]:,}; without the client "
             f"{figure(found['raw', documents], 'ms')}",
         )
+    yield Row(
+        "the same 20 documents, said again by a server that does nothing else",
+        found["repeated"],
+        "ms",
+        note="gRPC's C core: the client's own time, and the way",
+    )
     yield from counts(clients)
 
 
