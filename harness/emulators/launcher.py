@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.emulators.older_tools import make_cache
+
 # What `java -version` prints, as far as firebase-tools reads it: it wants 21 or newer.
 _JAVA_VERSION = 'openjdk version "21.0.0" 2023-09-19'
 
@@ -127,6 +129,8 @@ def write_launcher(
     storage: ServerCommand | None,
     real_java: str | None,
     real_npm: str | None,
+    old_names: Mapping[str, str] | None = None,
+    real_cache: Path | None = None,
 ) -> Launcher:
     """Write the stand-ins into `folder`.
 
@@ -135,18 +139,25 @@ def write_launcher(
         storage: What to start as the Storage rules runtime; None as above.
         real_java: The Java on the user's PATH, if there is one.
         real_npm: The npm on the user's PATH, if there is one.
+        old_names: Of an old firebase-tools, the files that it looks for: see `older_tools`.
+        real_cache: Where it would look.
     """
     bin_dir = folder / "bin"
     bin_dir.mkdir()
     environment: dict[str, str] = {}
     cases: list[str] = []
-    for marker_name, variable, server in (
-        (_FIRESTORE_MARKER, "FIRESTORE_EMULATOR_BINARY_PATH", firestore),
-        (_STORAGE_MARKER, "STORAGE_EMULATOR_BINARY_PATH", storage),
+    cache = folder / "cache"
+    if old_names:
+        make_cache(cache, real_cache or folder)
+        environment["FIREBASE_EMULATORS_PATH"] = str(cache)
+    for name, marker_name, variable, server in (
+        ("firestore", _FIRESTORE_MARKER, "FIRESTORE_EMULATOR_BINARY_PATH", firestore),
+        ("storage", _STORAGE_MARKER, "STORAGE_EMULATOR_BINARY_PATH", storage),
     ):
         if server is None:
             continue
-        marker = folder / marker_name
+        marker = cache / old_names[name] if old_names else folder / marker_name
+        marker.unlink(missing_ok=True)
         # firebase-tools sets the executable bits on it and hands it to java; nobody reads it.
         marker.write_text("the harness stands in for this file\n", encoding="utf-8")
         environment[variable] = str(marker)

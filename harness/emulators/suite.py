@@ -46,10 +46,13 @@ from harness.emulators.handover import LOG_VARIABLE
 from harness.emulators.hub import SuiteEndpoints, running_emulators
 from harness.emulators.launcher import firestore_server, storage_rules_runtime, write_launcher
 from harness.emulators.node import FIREBASE_TOOLS_VERSION, NodeTools, find_node_tools
+from harness.emulators.older_tools import file_names, make_reachable
 from harness.emulators.ports import LOOPBACK, HeldPorts, hold_ports
 from harness.emulators.workspace import make_private_folder, write_json
 from harness.errors import ConfigError, EnvironmentLacking
 
+_ALL_ALLOWED = "firestore: The emulator will default to allowing all reads and writes"
+"""What it says where it loads no Firestore rules."""
 _READY = "All emulators ready! It is now safe to connect your app."
 _STORAGE_REQUESTS = "storage-requests.jsonl"
 _SDK_NOISE = '"firebase-log-type":"callable-request-verification"'
@@ -320,6 +323,11 @@ class EmulatorSuite:
         folder, config = self._folder, self._config
         indexes = config.files.firestore_indexes
         embedded = self.options.firestore == "embedded" and "firestore" in services
+        own_environment = self._child_environment(folder)
+        old_names = file_names(tools.entry.parents[1])
+        if old_names:
+            rules = (config.files.firestore_rules, *config.files.storage_rules)
+            make_reachable(folder, [path for path in rules if path is not None])
         launcher = write_launcher(
             folder,
             firestore=firestore_server(
@@ -337,12 +345,14 @@ class EmulatorSuite:
             else None,
             real_java=shutil.which("java"),
             real_npm=shutil.which("npm"),
+            old_names=old_names,
+            real_cache=Path(own_environment["FIREBASE_EMULATORS_PATH"]),
         )
         config_path = folder / "firebase.json"
         write_json(config_path, config.firebase_json)
         write_json(folder / ".firebaserc", config.firebaserc)
         environment = {
-            **self._child_environment(folder),
+            **own_environment,
             **launcher.environment,
             "PATH": os.pathsep.join(
                 [str(launcher.bin_dir), str(tools.node.parent), os.environ.get("PATH", "")]
@@ -408,6 +418,13 @@ class EmulatorSuite:
         failure = functions_failure(log, self._functions_dirs())
         if failure is not None:
             raise failure
+        if self.files.firestore_rules is not None and _ALL_ALLOWED in log:
+            raise SuiteFailed(
+                f"firebase-tools has not found {self.files.firestore_rules}, and its Firestore "
+                "would allow everything",
+                fix="see the suite's log",
+                log_tail=self.log_tail(),
+            )
         running = running_emulators(self.endpoints["hub"])
         wanted = {name for name in ports.numbers if "." not in name}
         missing = sorted(wanted - set(running))
