@@ -10,10 +10,12 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from harness.records import record
+
 _EXCERPT_WIDTH = 120
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(order=True)
 class Span:
     """A half-open range of offsets, `[start, end)`."""
 

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "harness"
 
 LEVELS = {
     "errors": 0,
+    "records": 0,
     "source": 0,
     "tolerant_json": 0,
     "config": 0,

@@ -100,6 +100,5 @@ class RulesText:
             behind += 1
         return span
 
-    def _is(self, index: int, text: str) -> bool:
-        token = self.tokens[index]
-        return token.kind == lexer.OPERATOR and token.text == text
+    def _is(self, index: int, operator: str) -> bool:
+        return self.tokens[index].kind == operator

@@ -1,28 +1,29 @@
 r"""Rules text to tokens, and the values of string and number tokens.
 
-Paths are why this is more than one regular expression: a `/` with a non-blank character right after
-it begins a path, even after an operand (`4/2` is no division), and a path's segments follow other
-rules than the code around them. Inside `$(...)` code begins again. What tokens mean together is the
-parser's business.
+One regular expression knows all tokens. Paths are what is special about it: a `/` with a non-blank
+character right after it begins a segment of a path, even after an operand (`4/2` is no division).
+Inside `$(...)` code begins again, and the parenthesis that ends it is told from others by counting.
+What tokens mean together is the parser's business.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-# Kinds of token. OPERATOR tokens are told apart by their text.
+# Kinds of token, which are the names of groups in the regular expression. An operator's kind is its
+# text.
 NAME: Final = "name"
 INT: Final = "int"
 FLOAT: Final = "float"
 STRING: Final = "string"
 BYTES: Final = "bytes"
-OPERATOR: Final = "operator"
-PATH_TEXT: Final = "path text"  # /users, /(default)
-PATH_WILDCARD: Final = "path wildcard"  # /{id}
-PATH_RECURSIVE: Final = "path recursive wildcard"  # /{rest=**}
-PATH_OPEN: Final = "path interpolation"  # /$(  up to the CLOSE of the same path
-PATH_CLOSE: Final = "path interpolation end"
+PATH_TEXT: Final = "path_text"  # /users, /(default)
+PATH_WILDCARD: Final = "path_wildcard"  # /{id}
+PATH_RECURSIVE: Final = "path_recursive"  # /{rest=**}
+PATH_OPEN: Final = "path_open"  # /$(  up to the CLOSE of the same path
+PATH_CLOSE: Final = "path_close"
 BAD: Final = "bad"  # the rest of the text cannot be read; `text` says why
 END: Final = "end"
 
@@ -40,14 +41,17 @@ class Token(NamedTuple):
     end: int
 
 
-_BLANK = r"(?:[ \t\r\n]+|//[^\n]*|/\*[\s\S]*?\*/)*"
-_CODE = re.compile(
-    _BLANK
-    + r"""(?:
+# The characters of a literal segment. Source: the sets of third-party grammars agree on these.
+_TOKEN = re.compile(
+    r"""[ \t\r\n]*+ (?: /(?: /[^\n]*+ | \*[\s\S]*?\*/ ) [ \t\r\n]*+ )*+  # blanks and comments
+    (?:
       (?P<bytes>[bB](?:'(?:[^'\\\r\n]|\\.)*'|"(?:[^"\\\r\n]|\\.)*"))
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<operator>&&|\|\||==|!=|<=|>=|[-+*%!<>=?:;,.(){}\[\]]|/(?=[ \t\r\n]|\Z))
-    | (?P<path>/)
+    | (?P<operator>&&|\|\||[=!<>]=|[-+*%!<>=?:;,.(){}\[\]]|/(?=[ \t\r\n]|\Z))
+    | (?P<path_text>/(?:[A-Za-z0-9_.~%&':+-]+|\(default\)))
+    | (?P<path_wildcard>/\{[A-Za-z_][A-Za-z0-9_]*\})
+    | (?P<path_recursive>/\{[A-Za-z_][A-Za-z0-9_]*=\*\*\})
+    | (?P<path_open>/\$\()
     | (?P<string>'(?:[^'\\\r\n]|\\.)*'|"(?:[^"\\\r\n]|\\.)*")
     | (?P<float>[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?)
     | (?P<int>[0-9]+)
@@ -56,112 +60,72 @@ _CODE = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-# A literal segment's characters. Source: the sets of third-party grammars agree on these.
-_SEGMENT = re.compile(
-    r"""/(?:
-      \{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<recursive>=\*\*)?\}
-    | (?P<open>\$\()
-    | (?P<text>[A-Za-z0-9_.~%&':+-]+|\(default\))
-    )""",
-    re.VERBOSE,
-)
+_AS_WRITTEN = frozenset({NAME, INT, FLOAT, STRING, BYTES})
 
 
 def tokenize(text: str) -> list[Token]:
     """Split rules text into tokens. The last one is END, or BAD where the text cannot be read
     further.
     """
-    tokens: list[Token] = []
-    append = tokens.append
-    # A large ruleset has 50,000 tokens; the class's own constructor would be a quarter of the time.
-    new, token_class = tuple.__new__, Token
-    match_code = _CODE.match
+    return [Token(*fields) for fields in scan(text)]
+
+
+def scan(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Yield the fields of each token of a rules text; a large one has 50,000, and to make them
+    Tokens would take half of the time.
+    """
     # For each `$(` that is open: how many plain parentheses are open inside it.
     interpolations: list[int] = []
-    position = 0
-    while True:
-        match = match_code(text, position)
-        assert match is not None  # the last alternative matches anything
-        kind = match.lastgroup
-        start, position = match.span(kind)  # type: ignore[arg-type]
-        if (
-            kind == "name"
-            or kind == "int"
-            or kind == "string"
-            or kind == "float"
-            or kind == "bytes"
-        ):
-            append(new(token_class, (kind, text[start:position], start, position)))
-        elif kind == "operator":
-            operator = text[start:position]
+    for match in _TOKEN.finditer(text):
+        kind: str = match.lastgroup  # type: ignore[assignment]  # each alternative is a group
+        written = match[kind]
+        end = match.end()
+        start = end - len(written)
+        if kind == "operator":
             if interpolations:
-                if operator == "(":
+                if written == "(":
                     interpolations[-1] += 1
-                elif operator == ")":
-                    if interpolations[-1] == 0:
-                        interpolations.pop()
-                        append(Token(PATH_CLOSE, ")", start, position))
-                        position = _read_segments(text, position, tokens, interpolations)
-                        if position < 0:
-                            return tokens
-                        continue
+                elif written == ")" and interpolations[-1]:
                     interpolations[-1] -= 1
-            append(new(token_class, (OPERATOR, operator, start, position)))
-        elif kind == "path" and not text.startswith("/*", start):
-            position = _read_segments(text, start, tokens, interpolations)
-            if position < 0:
-                return tokens
-        elif kind == "end":
-            append(Token(END, "<EOF>", start, start))
-            return tokens
-        else:
-            append(_bad_token(text, start))
-            return tokens
-
-
-def _read_segments(text: str, position: int, tokens: list[Token], interpolations: list[int]) -> int:
-    """Read path segments up to the path's end or the next `$(`; return where to go on, -1 after a
-    BAD token.
-    """
-    size = len(text)
-    while position < size and text[position] == "/":
-        after = text[position + 1 : position + 2]
-        if after in ("", " ", "\t", "\r", "\n", "/", "*"):
-            break
-        match = _SEGMENT.match(text, position)
-        if match is None:
-            problem = (
-                "Forward slash '/' found where identifier expected"
-                if after not in "{$"
-                else f"Unexpected '{after}'."
-            )
-            tokens.append(Token(BAD, problem, position, position + 1))
-            return -1
-        start, position = match.span()
-        kind = match.lastgroup
-        if kind == "text":
-            tokens.append(Token(PATH_TEXT, text[start + 1 : position], start, position))
-        elif kind == "open":
-            tokens.append(Token(PATH_OPEN, "$(", start, position))
+                elif written == ")":
+                    interpolations.pop()
+                    yield PATH_CLOSE, written, start, end
+                    continue
+            yield written, written, start, end
+        elif kind in _AS_WRITTEN:
+            yield kind, written, start, end
+        elif kind == PATH_TEXT:
+            yield kind, written[1:], start, end
+        elif kind == PATH_WILDCARD:
+            yield kind, written[2:-1], start, end
+        elif kind == PATH_RECURSIVE:
+            yield kind, written[2:-4], start, end
+        elif kind == PATH_OPEN:
             interpolations.append(0)
-            return position
+            yield kind, "$(", start, end
+        elif kind == END:
+            yield kind, "<EOF>", start, end
+            return
         else:
-            recursive = match["recursive"] is not None
-            tokens.append(
-                Token(
-                    PATH_RECURSIVE if recursive else PATH_WILDCARD, match["name"], start, position
-                )
-            )
-    return position
+            yield _bad_token(text, start)
+            return
 
 
-def _bad_token(text: str, start: int) -> Token:
+def _bad_token(text: str, start: int) -> tuple[str, str, int, int]:
     char = text[start]
+    end = start + 1
     if char in "'\"":
-        return Token(BAD, "Missing closing quote: a string ends on its line.", start, start + 1)
-    if text.startswith("/*", start):
-        return Token(BAD, "Missing '*/': the comment does not end.", start, start + 2)
-    return Token(BAD, f"Unexpected '{char}'.", start, start + 1)
+        problem = "Missing closing quote: a string ends on its line."
+    elif text.startswith("/*", start):
+        problem = "Missing '*/': the comment does not end."
+        end += 1
+    elif char != "/":
+        problem = f"Unexpected '{char}'."
+    elif text[end] in "{$":
+        problem = f"Unexpected '{text[end]}'."
+    else:
+        problem = "Forward slash '/' found where identifier expected"
+    return BAD, problem, start, end
 
 
 # --- literals ---------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never
 
+from harness.records import field, record
 from harness.rules.request import Method
 from harness.source import Span
 
@@ -21,14 +21,14 @@ NO_SPAN = Span(0, 0)
 # --- expressions ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class NullLiteral:
     """`null`."""
 
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class BoolLiteral:
     """`true` or `false`."""
 
@@ -36,7 +36,7 @@ class BoolLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class IntLiteral:
     """Decimal digits. 2**63 occurs only under a unary minus."""
 
@@ -44,7 +44,7 @@ class IntLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class FloatLiteral:
     """Digits with a decimal point."""
 
@@ -52,7 +52,7 @@ class FloatLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StringLiteral:
     """A quoted string, unescaped."""
 
@@ -60,7 +60,7 @@ class StringLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class BytesLiteral:
     """`b'...'`, unescaped."""
 
@@ -68,7 +68,7 @@ class BytesLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ListLiteral:
     """`[a, b]`."""
 
@@ -76,7 +76,7 @@ class ListLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MapLiteral:
     """`{'k': v}`; a key is an expression."""
 
@@ -84,7 +84,7 @@ class MapLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class LiteralSegment:
     """`/users`, in a match or in a path literal."""
 
@@ -92,7 +92,7 @@ class LiteralSegment:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class WildcardSegment:
     """`/{id}`: a capture in a match, a placeholder in a path literal."""
 
@@ -100,7 +100,7 @@ class WildcardSegment:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RecursiveWildcard:
     """`/{rest=**}`."""
 
@@ -108,7 +108,7 @@ class RecursiveWildcard:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class InterpolatedSegment:
     """`/$(expression)`, in a path literal only."""
 
@@ -116,7 +116,7 @@ class InterpolatedSegment:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class PathLiteral:
     """`/databases/$(db)/documents/users/$(uid)` in an expression."""
 
@@ -124,7 +124,7 @@ class PathLiteral:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Variable:
     """A name that is read."""
 
@@ -132,7 +132,7 @@ class Variable:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Member:
     """`receiver.name`."""
 
@@ -141,7 +141,7 @@ class Member:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Index:
     """`receiver[index]`."""
 
@@ -150,7 +150,7 @@ class Index:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Slice:
     """`receiver[start:end]`."""
 
@@ -160,7 +160,7 @@ class Slice:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Call:
     """`name(arguments)`."""
 
@@ -169,7 +169,7 @@ class Call:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MethodCall:
     """`receiver.name(arguments)`; also a namespace's function, as in `math.abs(1)`."""
 
@@ -180,7 +180,7 @@ class MethodCall:
     name_span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Unary:
     """`!operand` or `-operand`."""
 
@@ -189,7 +189,7 @@ class Unary:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Binary:
     """`left operator right`, for all operators from `*` to `||` and for `in`."""
 
@@ -199,7 +199,7 @@ class Binary:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TypeTest:
     """`operand is type_name`."""
 
@@ -209,7 +209,7 @@ class TypeTest:
     name_span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Conditional:
     """`condition ? when_true : when_false`."""
 
@@ -244,7 +244,7 @@ Expression: TypeAlias = (
 # --- statements -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class PathPattern:
     """What stands after `match`."""
 
@@ -252,7 +252,7 @@ class PathPattern:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class LetBinding:
     """`let name = value;`."""
 
@@ -261,7 +261,7 @@ class LetBinding:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class FunctionDeclaration:
     """`function name(parameters) { let ...; return body; }`. `name_span` is the name's,
     `parameter_spans` the parameters'."""
@@ -275,7 +275,7 @@ class FunctionDeclaration:
     parameter_spans: tuple[Span, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class AllowStatement:
     """`allow methods: if condition;`. `methods` is as written; `granted` is what it stands for."""
 
@@ -289,7 +289,7 @@ class AllowStatement:
         return frozenset(method for word in self.methods for method in METHOD_GROUPS[word])
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MatchBlock:
     """`match pattern { ... }`."""
 
@@ -298,7 +298,7 @@ class MatchBlock:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ServiceBlock:
     """`service cloud.firestore { ... }`."""
 
@@ -307,7 +307,7 @@ class ServiceBlock:
     span: Span = field(default=NO_SPAN, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Ruleset:
     """A whole file. `version` is None when the file does not say, which means '1'."""
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 from typing import NoReturn
 
 from harness.rules import lexer, limits, nodes
-from harness.rules.lexer import BAD, END, NAME, OPERATOR, Token
+from harness.rules.lexer import BAD, END, NAME
 from harness.rules.values import INT_MAX
 from harness.source import SourceText, Span
 
 _SERVICES = {"cloud": "firestore", "firebase": "storage"}
 _HARD_KEYWORDS = frozenset({"true", "false", "null", "in", "is", "if", "return", "let"})
-_PATH_KINDS = frozenset(
-    {lexer.PATH_TEXT, lexer.PATH_WILDCARD, lexer.PATH_RECURSIVE, lexer.PATH_OPEN}
-)
+_SEGMENTS: dict[
+    str, type[nodes.LiteralSegment | nodes.WildcardSegment | nodes.RecursiveWildcard]
+] = {
+    lexer.PATH_TEXT: nodes.LiteralSegment,
+    lexer.PATH_WILDCARD: nodes.WildcardSegment,
+    lexer.PATH_RECURSIVE: nodes.RecursiveWildcard,
+}
+_PATH_KINDS = frozenset({*_SEGMENTS, lexer.PATH_OPEN})
 
 
 class SyntaxProblem(Exception):
@@ -40,7 +45,7 @@ def parse_ruleset(source: SourceText) -> nodes.Ruleset:
         return parser.ruleset()
     except RecursionError:
         # Python's stack ends long after production's limit, which is found on the way back.
-        parser.too_complex(parser.token.start)
+        parser.too_complex(parser.start)
 
 
 def parse_expression(text: str) -> nodes.Expression:
@@ -51,18 +56,21 @@ def parse_expression(text: str) -> nodes.Expression:
     """
     parser = _Parser(text)
     expression = parser.expression()
-    if parser.token.kind != END:
+    if parser.kind != END:
         parser.unexpected()
     return expression
 
 
 class _Parser:
-    """Holds the place in the token list; each method reads one rule of the grammar."""
+    """Holds the place in the text; each method reads one rule of the grammar.
+
+    `kind`, `text`, `start` and `end` are those of the next token, as `lexer.Token` has them. An
+    operator's kind is its text.
+    """
 
     def __init__(self, text: str) -> None:
-        self.tokens = lexer.tokenize(text)
-        self.index = 0
-        self.token = self.tokens[0]
+        self.next_token = lexer.scan(text).__next__
+        self.kind, self.text, self.start, self.end = self.next_token()
         self.previous_end = 0
         # Nesting of the node that was read last, by the official count (operators and parentheses)
         # and by ours (everything). Each expression method leaves both set for the node it returns.
@@ -72,54 +80,50 @@ class _Parser:
 
     # --- moving along the tokens --------------------------------------------------------------
 
-    def advance(self) -> Token:
-        token = self.token
-        self.previous_end = token.end
-        self.index += 1
-        self.token = self.tokens[self.index]
-        return token
-
-    def at_operator(self, text: str) -> bool:
-        token = self.token
-        return token.text == text and token.kind == OPERATOR
+    def advance(self) -> None:
+        self.previous_end = self.end
+        self.kind, self.text, self.start, self.end = self.next_token()
 
     def at_name(self, text: str) -> bool:
-        token = self.token
-        return token.text == text and token.kind == NAME
+        return self.text == text and self.kind == NAME
 
-    def accept(self, text: str) -> bool:
-        token = self.token
-        if token.text == text and token.kind == OPERATOR:
+    def accept(self, operator: str) -> bool:
+        if self.kind == operator:
             self.advance()
             return True
         return False
 
-    def expect(self, text: str) -> Token:
-        if not self.at_operator(text):
-            self.unexpected(f"{{'{text}'}}")
-        return self.advance()
+    def expect(self, operator: str) -> None:
+        if self.kind != operator:
+            self.unexpected(f"{{'{operator}'}}")
+        self.advance()
 
-    def expect_keyword(self, text: str) -> Token:
+    def expect_keyword(self, text: str) -> None:
         if not self.at_name(text):
             self.unexpected(f"{{'{text}'}}")
-        return self.advance()
+        self.advance()
 
-    def expect_name(self) -> Token:
-        token = self.token
-        if token.kind != NAME or token.text in _HARD_KEYWORDS:
+    def expect_name(self) -> tuple[str, Span]:
+        if self.kind != NAME or self.text in _HARD_KEYWORDS:
             self.unexpected("{IDENTIFIER}")
-        return self.advance()
+        name, span = self.text, self.span
+        self.advance()
+        return name, span
 
     def unexpected(self, expected: str | None = None) -> NoReturn:
-        token = self.token
-        span = Span(token.start, token.end)
-        if token.kind == BAD:
-            raise SyntaxProblem(token.text, span)
-        if token.kind in _PATH_KINDS:
+        span = self.span
+        if self.kind == BAD:
+            raise SyntaxProblem(self.text, span)
+        if self.kind in _PATH_KINDS:
             raise SyntaxProblem("Missing 'match' keyword before path.", span)
-        if expected is None or token.kind == NAME or token.kind == END:
-            raise SyntaxProblem(f"Unexpected '{token.text}'.", span)
-        raise SyntaxProblem(f"mismatched input '{token.text}' expecting {expected}", span)
+        if expected is None or self.kind == NAME or self.kind == END:
+            raise SyntaxProblem(f"Unexpected '{self.text}'.", span)
+        raise SyntaxProblem(f"mismatched input '{self.text}' expecting {expected}", span)
+
+    @property
+    def span(self) -> Span:
+        """Where the next token stands."""
+        return Span(self.start, self.end)
 
     def span_from(self, start: int) -> Span:
         return Span(start, self.previous_end)
@@ -130,27 +134,25 @@ class _Parser:
         """`ruleset = [version] {function | service}`."""
         version = self.version() if self.at_name("rules_version") else None
         body: list[nodes.ServiceBlock | nodes.FunctionDeclaration] = []
-        while self.token.kind != END:
+        while self.kind != END:
             if self.at_name("service"):
                 body.append(self.service())
             elif self.at_name("function"):
                 body.append(self.function())
             else:
                 self.unexpected()
-        return nodes.Ruleset(version, tuple(body), Span(0, self.token.end))
+        return nodes.Ruleset(version, tuple(body), Span(0, self.end))
 
     def version(self) -> str:
         """`version = "rules_version" "=" STRING [";"]`."""
         self.advance()
         self.expect("=")
-        token = self.token
-        if token.kind != lexer.STRING:
+        if self.kind != lexer.STRING:
             self.unexpected("STRING")
-        version = self.string(token)
+        version = self.string()
         if version not in ("1", "2"):
             raise SyntaxProblem(
-                f"Invalid rules_version '{version}': only '1' and '2' exist.",
-                Span(token.start, token.end),
+                f"Invalid rules_version '{version}': only '1' and '2' exist.", self.span
             )
         self.advance()
         self.accept(";")
@@ -158,18 +160,19 @@ class _Parser:
 
     def service(self) -> nodes.ServiceBlock:
         """`service = "service" dotted "{" {match | function} "}"`."""
-        start = self.advance().start
-        first = self.token
-        if first.kind != NAME or first.text not in _SERVICES:
+        start = self.start
+        self.advance()
+        first = self.text
+        if self.kind != NAME or first not in _SERVICES:
             self.unexpected()
         self.advance()
         self.expect(".")
-        if not self.at_name(_SERVICES[first.text]):
+        if not self.at_name(_SERVICES[first]):
             self.unexpected()
         self.advance()
         self.expect("{")
         body: list[nodes.MatchBlock | nodes.FunctionDeclaration] = []
-        while not self.at_operator("}"):
+        while self.kind != "}":
             if self.at_name("match"):
                 body.append(self.match(1))
             elif self.at_name("function"):
@@ -177,12 +180,12 @@ class _Parser:
             else:
                 self.unexpected()
         self.advance()
-        name = f"{first.text}.{_SERVICES[first.text]}"
-        return nodes.ServiceBlock(name, tuple(body), self.span_from(start))
+        return nodes.ServiceBlock(f"{first}.{_SERVICES[first]}", tuple(body), self.span_from(start))
 
     def match(self, depth: int) -> nodes.MatchBlock:
         """`match = "match" pattern "{" {match | allow | function} "}"`."""
-        start = self.advance().start
+        start = self.start
+        self.advance()
         pattern = self.pattern()
         if depth > limits.MATCH_DEPTH:
             raise SyntaxProblem(
@@ -191,7 +194,7 @@ class _Parser:
             )
         self.expect("{")
         body: list[nodes.MatchBlock | nodes.AllowStatement | nodes.FunctionDeclaration] = []
-        while not self.at_operator("}"):
+        while self.kind != "}":
             if self.at_name("allow"):
                 body.append(self.allow())
             elif self.at_name("match"):
@@ -205,21 +208,12 @@ class _Parser:
 
     def pattern(self) -> nodes.PathPattern:
         """`pattern = psegment {psegment}`, without blanks in it."""
-        start = self.token.start
+        start = self.start
         segments: list[nodes.LiteralSegment | nodes.WildcardSegment | nodes.RecursiveWildcard] = []
-        while (token := self.token).kind in _PATH_KINDS and (
-            not segments or token.start == self.previous_end
-        ):
-            span = Span(token.start, token.end)
-            if token.kind == lexer.PATH_TEXT:
-                segments.append(nodes.LiteralSegment(token.text, span))
-            elif token.kind == lexer.PATH_WILDCARD:
-                segments.append(nodes.WildcardSegment(token.text, span))
-            elif token.kind == lexer.PATH_RECURSIVE:
-                segments.append(nodes.RecursiveWildcard(token.text, span))
-            else:
-                raise SyntaxProblem("Unexpected '$'.", Span(token.start + 1, token.end))
-            self.advance()
+        while self.kind in _PATH_KINDS and (not segments or self.start == self.previous_end):
+            if self.kind == lexer.PATH_OPEN:
+                raise SyntaxProblem("Unexpected '$'.", Span(self.start + 1, self.end))
+            segments.append(self.segment())
         if not segments:
             self.unexpected("{'/', PATH_SEGMENT}")
         if len(segments) > limits.PATH_SEGMENTS:
@@ -227,14 +221,23 @@ class _Parser:
             raise SyntaxProblem(limits.SEGMENTS_TEXT, self.span_from(start))
         return nodes.PathPattern(tuple(segments), self.span_from(start))
 
+    def segment(self) -> nodes.LiteralSegment | nodes.WildcardSegment | nodes.RecursiveWildcard:
+        """`psegment = "/" TEXT | "/{" IDENT ["=**"] "}"`."""
+        make = _SEGMENTS[self.kind]
+        made = make(self.text, self.span)
+        self.advance()
+        return made
+
     def allow(self) -> nodes.AllowStatement:
         """`allow = "allow" method {"," method} [":" "if" expr] [";"]`."""
-        start = self.advance().start
+        start = self.start
+        self.advance()
         methods: list[str] = []
         while True:
-            if self.token.kind != NAME or self.token.text not in nodes.METHOD_GROUPS:
+            if self.kind != NAME or self.text not in nodes.METHOD_GROUPS:
                 self.unexpected()
-            methods.append(self.advance().text)
+            methods.append(self.text)
+            self.advance()
             if not self.accept(","):
                 break
         condition = None
@@ -246,12 +249,16 @@ class _Parser:
 
     def function(self) -> nodes.FunctionDeclaration:
         """`function = "function" IDENT "(" [names] ")" "{" {let} "return" expr [";"] "}"`."""
-        start = self.advance().start
-        name = self.expect_name()
+        start = self.start
+        self.advance()
+        name, name_span = self.expect_name()
         self.expect("(")
-        parameters: list[Token] = []
-        while not self.at_operator(")"):
-            parameters.append(self.expect_name())
+        parameters: list[str] = []
+        parameter_spans: list[Span] = []
+        while self.kind != ")":
+            parameter, span = self.expect_name()
+            parameters.append(parameter)
+            parameter_spans.append(span)
             if not self.accept(","):
                 break
         self.expect(")")
@@ -264,19 +271,20 @@ class _Parser:
         self.accept(";")
         self.expect("}")
         return nodes.FunctionDeclaration(
-            name.text,
-            tuple(parameter.text for parameter in parameters),
+            name,
+            tuple(parameters),
             tuple(lets),
             body,
             self.span_from(start),
-            Span(name.start, name.end),
-            tuple(Span(parameter.start, parameter.end) for parameter in parameters),
+            name_span,
+            tuple(parameter_spans),
         )
 
     def let(self) -> nodes.LetBinding:
         """`let = "let" IDENT "=" expr ";"`."""
-        start = self.advance().start
-        name = self.expect_name().text
+        start = self.start
+        self.advance()
+        name, _ = self.expect_name()
         self.expect("=")
         value = self.expression()
         self.expect(";")
@@ -288,10 +296,10 @@ class _Parser:
         """`expr = binary ["?" expr ":" expr]`."""
         self.depth += 1
         if self.depth > limits.TREE_HEIGHT:
-            self.too_complex(self.token.start)
-        start = self.token.start
+            self.too_complex(self.start)
+        start = self.start
         node = self.binary(1)
-        if self.at_operator("?"):
+        if self.kind == "?":
             nesting, height = self.nesting, self.height
             self.advance()
             when_true = self.expression()
@@ -304,15 +312,17 @@ class _Parser:
         return node
 
     def binary(self, level: int) -> nodes.Expression:
-        """Read operators that bind at least as tightly as `level`, by precedence climbing."""
-        start = self.token.start
+        """`binary = unary {operator unary | "is" NAME}`, for operators that bind at least as
+        tightly as `level`: precedence climbing.
+        """
+        start = self.start
         node = self.unary()
         precedence = nodes.PRECEDENCE
         while True:
-            token = self.token
-            operator = token.text
+            operator = self.text
             own = precedence.get(operator)
-            if own is None or own < level or (token.kind != OPERATOR and token.kind != NAME):
+            # A path's text may be an operator's, its kind is not.
+            if own is None or own < level or (self.kind != operator and self.kind != NAME):
                 return node
             self.advance()
             if operator == "is":
@@ -324,64 +334,55 @@ class _Parser:
             self.grown(nesting, height, start, counts=True)
 
     def type_test(self, operand: nodes.Expression, start: int) -> nodes.TypeTest:
-        token = self.token
-        name_span = Span(token.start, token.end)
         # `null` is a keyword, but as a type name it gets the checker's words, as any unknown name
         # does.
-        if token.kind != NAME:
+        if self.kind != NAME:
             self.unexpected("{IDENTIFIER}")
+        name, name_span = self.text, self.span
         self.advance()
         self.grown(1, 1, start, counts=True)
-        return nodes.TypeTest(operand, token.text, self.span_from(start), name_span)
+        return nodes.TypeTest(operand, name, self.span_from(start), name_span)
 
     def unary(self) -> nodes.Expression:
         """`unary = {"!" | "-"} postfix`."""
-        token = self.token
-        if token.kind == OPERATOR and (token.text == "!" or token.text == "-"):
-            self.depth += 1
-            if self.depth > limits.TREE_HEIGHT:
-                self.too_complex(token.start)
-            self.advance()
-            if token.text == "-" and self.token.text == "9223372036854775808":
-                operand = self.postfix(
-                    nodes.IntLiteral(self.int_token(INT_MAX + 1), self.last_span())
-                )
-            else:
-                operand = self.unary()
-            self.depth -= 1
-            self.grown(0, 0, token.start, counts=False)
-            return nodes.Unary(token.text, operand, self.span_from(token.start))
-        return self.postfix(self.primary())
+        kind, start = self.kind, self.start
+        if kind != "!" and kind != "-":
+            return self.postfix(self.name() if kind == NAME else self.primary(), start)
+        self.depth += 1
+        if self.depth > limits.TREE_HEIGHT:
+            self.too_complex(start)
+        self.advance()
+        if kind == "-" and self.text == "9223372036854775808":
+            first = self.start
+            operand = self.postfix(self.integer(INT_MAX + 1), first)
+        else:
+            operand = self.unary()
+        self.depth -= 1
+        self.grown(0, 0, start, counts=False)
+        return nodes.Unary(kind, operand, self.span_from(start))
 
-    def postfix(self, node: nodes.Expression) -> nodes.Expression:
-        """`postfix = primary {"." IDENT [args] | "[" expr [":" expr] "]"}`."""
-        start = node.span.start
-        if self.previous_end > node.span.end:
-            # The primary was in parentheses; they belong to what follows.
-            start = self.paren_start
-        while self.token.kind == OPERATOR:
-            operator = self.token.text
-            if operator == ".":
+    def postfix(self, node: nodes.Expression, start: int) -> nodes.Expression:
+        """`postfix = primary {"." IDENT [args] | "[" expr [":" expr] "]"}`; `start` is the
+        primary's, with the parentheses around it.
+        """
+        while True:
+            if self.kind == ".":
                 self.advance()
-                name = self.token
-                if name.kind != NAME:
+                if self.kind != NAME:
                     self.unexpected("{IDENTIFIER}")
+                name, name_start, name_end = self.text, self.start, self.end
                 self.advance()
-                if self.at_operator("("):
+                if self.kind == "(":
                     nesting, height = self.nesting, self.height
                     arguments = self.arguments()
                     node = nodes.MethodCall(
-                        node,
-                        name.text,
-                        arguments,
-                        self.span_from(start),
-                        Span(name.start, name.end),
+                        node, name, arguments, self.span_from(start), Span(name_start, name_end)
                     )
                     self.grown(nesting, height, start, counts=False)
                 else:
-                    node = nodes.Member(node, name.text, self.span_from(start))
+                    node = nodes.Member(node, name, Span(start, name_end))
                     self.grown(0, 0, start, counts=False)
-            elif operator == "[":
+            elif self.kind == "[":
                 self.advance()
                 nesting, height = self.nesting, self.height
                 index = self.expression()
@@ -395,8 +396,7 @@ class _Parser:
                     node = nodes.Index(node, index, self.span_from(start))
                 self.grown(nesting, height, start, counts=False)
             else:
-                break
-        return node
+                return node
 
     def arguments(self) -> tuple[nodes.Expression, ...]:
         """`args = "(" [expr {"," expr}] ")"`."""
@@ -408,80 +408,74 @@ class _Parser:
         self.expect(opening)
         items: list[nodes.Expression] = []
         nesting = height = 1
-        while not self.at_operator(closing):
+        while self.kind != closing:
             items.append(self.expression())
             nesting, height = max(nesting, self.nesting), max(height, self.height)
             if not self.accept(","):
                 break
-            if not trailing_comma and self.at_operator(closing):
+            if not trailing_comma and self.kind == closing:
                 self.unexpected()
         self.expect(closing)
         self.nesting, self.height = nesting, height
         return tuple(items)
 
     def primary(self) -> nodes.Expression:
-        """Read a literal, a name, a call, or what stands in brackets."""
-        token = self.token
-        kind = token.kind
+        """Read a literal, or what stands in brackets."""
+        kind, start = self.kind, self.start
         self.nesting = self.height = 1
-        if kind == NAME:
-            return self.name()
-        if kind == OPERATOR:
-            if token.text == "(":
-                self.advance()
-                node = self.expression()
-                self.expect(")")
-                self.paren_start = token.start
-                self.grown(0, 0, token.start, counts=True)
-                return node
-            if token.text == "[":
-                items = self.sequence("[", "]", trailing_comma=True)
-                self.grown(0, 0, token.start, counts=False)
-                return nodes.ListLiteral(items, self.span_from(token.start))
-            if token.text == "{":
-                return self.map_literal()
-        elif kind == lexer.STRING:
-            value = self.string(token)
+        if kind == "(":
             self.advance()
-            return nodes.StringLiteral(value, Span(token.start, token.end))
-        elif kind == lexer.INT:
-            return nodes.IntLiteral(self.int_token(INT_MAX), self.last_span())
-        elif kind == lexer.FLOAT:
-            self.advance()
-            return nodes.FloatLiteral(float(token.text), Span(token.start, token.end))
-        elif kind == lexer.BYTES:
-            try:
-                octets = lexer.bytes_value(token.text)
-            except lexer.BadEscape as error:
-                self.bad_escape(error, token.start + 2)
-            self.advance()
-            return nodes.BytesLiteral(octets, Span(token.start, token.end))
-        elif kind in _PATH_KINDS:
+            node = self.expression()
+            self.expect(")")
+            self.grown(0, 0, start, counts=True)
+            return node
+        if kind == "[":
+            items = self.sequence("[", "]", trailing_comma=True)
+            self.grown(0, 0, start, counts=False)
+            return nodes.ListLiteral(items, self.span_from(start))
+        if kind == "{":
+            return self.map_literal()
+        if kind in _PATH_KINDS:
             return self.path_literal()
-        return self.unexpected()
+        if kind == lexer.INT:
+            return self.integer(INT_MAX)
+        literal: nodes.Expression
+        if kind == lexer.STRING:
+            literal = nodes.StringLiteral(self.string(), self.span)
+        elif kind == lexer.FLOAT:
+            literal = nodes.FloatLiteral(float(self.text), self.span)
+        elif kind == lexer.BYTES:
+            literal = nodes.BytesLiteral(self.octets(), self.span)
+        else:
+            self.unexpected()
+        self.advance()
+        return literal
 
     def name(self) -> nodes.Expression:
-        token = self.advance()
-        text = token.text
-        span = Span(token.start, token.end)
-        if text == "true" or text == "false":
-            return nodes.BoolLiteral(text == "true", span)
+        """`name = "true" | "false" | "null" | IDENT [args]`."""
+        text, start = self.text, self.start
+        self.advance()
+        self.nesting = self.height = 1
+        if self.kind == "(" and text not in _HARD_KEYWORDS:
+            arguments = self.arguments()
+            self.grown(0, 0, start, counts=False)
+            return nodes.Call(text, arguments, self.span_from(start))
+        span = self.span_from(start)
+        if text not in _HARD_KEYWORDS:
+            return nodes.Variable(text, span)
         if text == "null":
             return nodes.NullLiteral(span)
-        if text in _HARD_KEYWORDS:
-            raise SyntaxProblem(f"Unexpected '{text}'.", span)
-        if self.at_operator("("):
-            arguments = self.arguments()
-            self.grown(0, 0, token.start, counts=False)
-            return nodes.Call(text, arguments, self.span_from(token.start))
-        return nodes.Variable(text, span)
+        if text == "true" or text == "false":
+            return nodes.BoolLiteral(text == "true", span)
+        raise SyntaxProblem(f"Unexpected '{text}'.", span)
 
     def map_literal(self) -> nodes.MapLiteral:
         """`map = "{" [expr ":" expr {"," expr ":" expr} [","]] "}"`."""
-        start = self.advance().start
+        start = self.start
+        self.advance()
         entries: list[tuple[nodes.Expression, nodes.Expression]] = []
         nesting = height = 1
-        while not self.at_operator("}"):
+        while self.kind != "}":
             key = self.expression()
             nesting, height = max(nesting, self.nesting), max(height, self.height)
             self.expect(":")
@@ -496,8 +490,10 @@ class _Parser:
         return nodes.MapLiteral(tuple(entries), self.span_from(start))
 
     def path_literal(self) -> nodes.PathLiteral:
-        """`pathlit = lsegment {lsegment}`, without blanks between segments."""
-        start = self.token.start
+        """`pathlit = lsegment {lsegment}`, without blanks between segments;
+        `lsegment = psegment | "/$(" expr ")"`.
+        """
+        start = self.start
         segments: list[
             nodes.LiteralSegment
             | nodes.WildcardSegment
@@ -505,52 +501,44 @@ class _Parser:
             | nodes.InterpolatedSegment
         ] = []
         nesting = height = 1
-        while (token := self.token).kind in _PATH_KINDS and (
-            not segments or token.start == self.previous_end
-        ):
+        while self.kind in _PATH_KINDS and (not segments or self.start == self.previous_end):
+            if self.kind != lexer.PATH_OPEN:
+                segments.append(self.segment())
+                continue
+            segment_start = self.start
             self.advance()
-            span = Span(token.start, token.end)
-            if token.kind == lexer.PATH_TEXT:
-                segments.append(nodes.LiteralSegment(token.text, span))
-            elif token.kind == lexer.PATH_WILDCARD:
-                segments.append(nodes.WildcardSegment(token.text, span))
-            elif token.kind == lexer.PATH_RECURSIVE:
-                segments.append(nodes.RecursiveWildcard(token.text, span))
-            else:
-                inner = self.expression()
-                nesting, height = max(nesting, self.nesting), max(height, self.height)
-                if self.token.kind != lexer.PATH_CLOSE:
-                    self.unexpected("{')'}")
-                self.advance()
-                segments.append(nodes.InterpolatedSegment(inner, self.span_from(token.start)))
+            inner = self.expression()
+            nesting, height = max(nesting, self.nesting), max(height, self.height)
+            if self.kind != lexer.PATH_CLOSE:
+                self.unexpected("{')'}")
+            self.advance()
+            segments.append(nodes.InterpolatedSegment(inner, self.span_from(segment_start)))
         self.nesting, self.height = nesting, height
         self.grown(0, 0, start, counts=False)
         return nodes.PathLiteral(tuple(segments), self.span_from(start))
 
     # --- literals and limits ------------------------------------------------------------------
 
-    paren_start = 0
-
-    def last_span(self) -> Span:
-        token = self.tokens[self.index - 1]
-        return Span(token.start, token.end)
-
-    def int_token(self, maximum: int) -> int:
-        token = self.token
+    def integer(self, maximum: int) -> nodes.IntLiteral:
+        span = self.span
         # The length first: Python refuses to convert very long digit strings.
-        if len(token.text.lstrip("0")) > 19 or int(token.text) > maximum:
-            raise SyntaxProblem(
-                f"Integer literal '{token.text[:40]}' is out of range.",
-                Span(token.start, token.end),
-            )
+        if len(self.text.lstrip("0")) > 19 or int(self.text) > maximum:
+            raise SyntaxProblem(f"Integer literal '{self.text[:40]}' is out of range.", span)
+        literal = nodes.IntLiteral(int(self.text), span)
         self.advance()
-        return int(token.text)
+        return literal
 
-    def string(self, token: Token) -> str:
+    def string(self) -> str:
         try:
-            return lexer.string_value(token.text)
+            return lexer.string_value(self.text)
         except lexer.BadEscape as error:
-            self.bad_escape(error, token.start + 1)
+            self.bad_escape(error, self.start + 1)
+
+    def octets(self) -> bytes:
+        try:
+            return lexer.bytes_value(self.text)
+        except lexer.BadEscape as error:
+            self.bad_escape(error, self.start + 2)
 
     def bad_escape(self, error: lexer.BadEscape, body_start: int) -> NoReturn:
         start = body_start + error.offset
