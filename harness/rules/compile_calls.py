@@ -219,29 +219,33 @@ class CallCompiler(ABC):
         if (
             compare is None
             or len(node.arguments) != 1
-            or not isinstance(inner, nodes.MethodCall)
+            or type(inner) is not nodes.MethodCall
             or inner.name != "keys"
             or inner.arguments
             or self._namespace(inner.receiver, names) is not None
         ):
             return None
-        argument = self.expression(node.arguments[0], names)
-        wanted = self.constants.get(argument)
-        if not isinstance(wanted, list) or not all(type(item) is str for item in wanted):
+        argument = node.arguments[0]
+        if type(argument) is not nodes.ListLiteral:
             return None
+        texts: list[str] = []
+        for item in argument.items:
+            if type(item) is not nodes.StringLiteral:
+                return None
+            texts.append(item.value)
         receiver = self.expression(inner.receiver, names)
-        keys = frozenset(str(item) for item in wanted)
-        span = inner.span
-        list_of_keys = _method_call("keys", receiver, [], span)
-        general = _method_call(node.name, list_of_keys, [argument], node.span)
+        keys = frozenset(texts)
+        wanted: list[RulesValue] = [*texts]
+        name, span, keys_span = node.name, node.span, inner.span
 
         def keys_test(context: EvaluationContext) -> RulesValue:
             value = receiver(context)
             if type(value) is dict:
                 return compare(value.keys(), keys)
-            if type(value) in SYMBOLIC:
-                return general(context)
-            raise located(_no_method("keys", value), span)
+            if type(value) not in SYMBOLIC:
+                raise located(_no_method("keys", value), keys_span)
+            list_of_keys = _called("keys", keys_span, value)
+            return _called(name, span, list_of_keys, wanted)
 
         return keys_test
 
@@ -332,6 +336,15 @@ def _method_of(name: str, count: int) -> Callable[..., RulesValue]:
         raise _argument_error(name, methods, value, values)
 
     return method_of
+
+
+def _called(name: str, span: Span, receiver: RulesValue, *arguments: RulesValue) -> RulesValue:
+    """Call a method of a value."""
+    try:
+        return _method_of(name, len(arguments))(receiver, *arguments)
+    except RulesError as error:
+        located(error, span)
+        raise
 
 
 def _method_call(

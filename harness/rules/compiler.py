@@ -25,7 +25,7 @@ from harness.rules.runtime import (
     not_bool,
     null_value,
 )
-from harness.rules.scope import FunctionSymbol, Scope, called_functions
+from harness.rules.scope import AllowRule, FunctionSymbol, Scope, called_functions
 from harness.rules.signatures import unsupported
 from harness.rules.values import Placeholder, RulesPath, RulesValue, kind_name
 from harness.source import Span
@@ -89,11 +89,18 @@ class Compiler(CallCompiler):
 
     # --- entrances ----------------------------------------------------------------------------
 
-    def condition(self, node: nodes.Expression | None, scope: Scope) -> Evaluator:
+    def rule(self, rule: AllowRule) -> Evaluator:
         """Compile the condition of an allow statement; no condition is `true`."""
-        if node is None:
+        condition = rule.statement.condition
+        if condition is None:
             return self.constant(True)
-        for symbol in called_functions(node, scope):
+        return self.condition(condition, rule.scope, rule.called)
+
+    def condition(
+        self, node: nodes.Expression, scope: Scope, called: Sequence[FunctionSymbol] | None = None
+    ) -> Evaluator:
+        """Compile a condition, whose `called_functions` may be known."""
+        for symbol in called_functions(node, scope) if called is None else called:
             self.compiled_function(symbol)
         return self.expression(node, Names(scope))
 
@@ -116,8 +123,11 @@ class Compiler(CallCompiler):
 
     def folded(self, evaluate: Evaluator, operands: Sequence[Evaluator]) -> Evaluator:
         """Evaluate a pure expression now if all its operands are constants."""
-        if not self.short_cuts or any(operand not in self.constants for operand in operands):
+        if not self.short_cuts:
             return evaluate
+        for operand in operands:
+            if operand not in self.constants:
+                return evaluate
         try:
             return self.constant(evaluate(None))  # type: ignore[arg-type]
         except (RulesError, EvaluationStopped):
@@ -361,9 +371,9 @@ class Compiler(CallCompiler):
         leftmost error does.
         """
         operands = _chain(node, node.operator) if self.short_cuts else [node.left, node.right]
-        pairs = tuple(
+        pairs = [
             (self.logical_operand(i, each, names), each.span) for i, each in enumerate(operands)
-        )
+        ]
         decisive = node.operator == "||"
 
         def logical(context: EvaluationContext) -> RulesValue:

@@ -11,8 +11,16 @@ measured, and what they cost, are in tests/corpus/rule_costs/measured.yaml.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.rules import nodes, stdlib
-from harness.rules.scope import FunctionSymbol, Scope, called_functions
+from harness.rules.scope import (
+    AllowRule,
+    FunctionSymbol,
+    Outline,
+    Scope,
+    called_functions,
+)
 
 TYPE_TEST = 2
 RIGHT_OPERAND = 1  # of && and ||, when it is evaluated
@@ -20,6 +28,7 @@ CONDITIONAL = 2
 FALSE_BRANCH = 2
 NAMESPACE_CALL = 2
 FIXED_SEGMENT = 1  # of a path; a segment `$(expression)` costs what its expression does
+MOST_OF_ONE_NODE = CONDITIONAL + FALSE_BRANCH
 
 
 def own_cost(node: nodes.Expression) -> int:
@@ -43,6 +52,31 @@ class CostBook:
 
     def __init__(self) -> None:
         self._functions: dict[FunctionSymbol, int] = {}
+        self._bounds: dict[FunctionSymbol, int] = {}
+
+    def can_exceed(self, rules: Sequence[AllowRule], budget: int) -> bool:
+        """Say whether evaluating the conditions of all these rules can cost more than a budget.
+
+        Few can, and most of the others are so small that they need not be walked through.
+        """
+        if sum(map(self.bound, rules)) <= budget:
+            return False
+        return budget < sum(
+            self.most(rule.statement.condition, rule.scope)
+            for rule in rules
+            if rule.statement.condition is not None
+        )
+
+    def bound(self, rule: AllowRule) -> int:
+        """Return what evaluating a rule's condition cannot exceed, by its size alone."""
+        for symbol in rule.called:
+            if symbol not in self._bounds:
+                self._bounds[symbol] = self._bound(symbol.outline)
+        return self._bound(rule.outline)
+
+    def _bound(self, outline: Outline) -> int:
+        called = sum(map(self._bounds.__getitem__, outline.callees))
+        return outline.size * MOST_OF_ONE_NODE + called
 
     def most(self, node: nodes.Expression, scope: Scope) -> int:
         """Return the most that evaluating an expression can cost."""

@@ -374,7 +374,7 @@ class RulesetCoverage:
                 compiler = kind(service, self._tally, self.layout.literal_spans())
                 self._compilers[service, is_metered] = compiler
             statement = rule.statement
-            evaluate = compiler.condition(statement.condition, rule.scope)
+            evaluate = compiler.rule(rule)
             if statement.condition is None:
                 evaluate = _counted(evaluate, self._tally(statement.span))
             self._evaluators[rule, is_metered] = evaluate

@@ -211,7 +211,7 @@ class Explainer:
     def _evaluator(self, rule: AllowRule) -> Evaluator:
         evaluate = self._evaluators.get(rule)
         if evaluate is None:
-            evaluate = self._compiler.condition(rule.statement.condition, rule.scope)
+            evaluate = self._compiler.rule(rule)
             self._evaluators[rule] = evaluate
         return evaluate
 

@@ -146,7 +146,10 @@ class _PatternNode:
                 node.recursive_here.append((order, rule))
                 return
             if isinstance(segment, nodes.LiteralSegment):
-                node = node.literals.setdefault(segment.text, _PatternNode())
+                below = node.literals.get(segment.text)
+                if below is None:
+                    below = node.literals[segment.text] = _PatternNode()
+                node = below
             else:
                 node.wildcard = node.wildcard or _PatternNode()
                 node = node.wildcard

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias, assert_never
 
 from harness.records import field, record
@@ -286,7 +287,7 @@ class AllowStatement:
     @property
     def granted(self) -> frozenset[Method]:
         """Return the methods, with `read` and `write` taken apart."""
-        return frozenset(method for word in self.methods for method in METHOD_GROUPS[word])
+        return _granted(self.methods)
 
 
 @record()
@@ -321,6 +322,12 @@ METHOD_GROUPS: dict[str, tuple[Method, ...]] = {
     "write": (Method.CREATE, Method.UPDATE, Method.DELETE),
     **{method.value: (method,) for method in Method},
 }
+
+
+@lru_cache(maxsize=256)
+def _granted(methods: tuple[str, ...]) -> frozenset[Method]:
+    return frozenset(method for word in methods for method in METHOD_GROUPS[word])
+
 
 TYPE_NAMES = frozenset(
     [

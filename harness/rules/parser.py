@@ -347,7 +347,8 @@ class _Parser:
         """`unary = {"!" | "-"} postfix`."""
         kind, start = self.kind, self.start
         if kind != "!" and kind != "-":
-            return self.postfix(self.name() if kind == NAME else self.primary(), start)
+            node = self.name() if kind == NAME else self.primary()
+            return self.postfix(node, start) if self.kind == "." or self.kind == "[" else node
         self.depth += 1
         if self.depth > limits.TREE_HEIGHT:
             self.too_complex(start)
@@ -381,7 +382,10 @@ class _Parser:
                     self.grown(nesting, height, start, counts=False)
                 else:
                     node = nodes.Member(node, name, Span(start, name_end))
-                    self.grown(0, 0, start, counts=False)
+                    # As `grown` has it, without the call: most nodes are members.
+                    self.height += 1
+                    if self.height > limits.TREE_HEIGHT:
+                        self.too_complex(start)
             elif self.kind == "[":
                 self.advance()
                 nesting, height = self.nesting, self.height

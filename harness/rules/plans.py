@@ -139,12 +139,8 @@ class ServicePlans:
         return plan
 
     def _make_plan(self, candidates: list[Candidate]) -> Plan:
-        most = sum(
-            self._book.most(rule.statement.condition, rule.scope)
-            for rule, _ in candidates
-            if rule.statement.condition is not None
-        )
-        is_metered = most > limits.EXPRESSIONS_PER_REQUEST
+        rules = [rule for rule, _ in candidates]
+        is_metered = self._book.can_exceed(rules, limits.EXPRESSIONS_PER_REQUEST)
         steps = tuple(
             Step(rule, self._evaluator(rule, is_metered), shift) for rule, shift in candidates
         )
@@ -155,7 +151,7 @@ class ServicePlans:
         evaluate = self._evaluators.get(key)
         if evaluate is None:
             compiler = self._metered if is_metered else self._plain
-            evaluate = compiler.condition(rule.statement.condition, rule.scope)
+            evaluate = compiler.rule(rule)
             self._evaluators[key] = evaluate
         return evaluate
 

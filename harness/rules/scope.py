@@ -12,17 +12,18 @@ checked elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from harness.records import record
 from harness.rules import nodes
 from harness.rules.request import Method
 
 PatternSegment: TypeAlias = nodes.LiteralSegment | nodes.WildcardSegment | nodes.RecursiveWildcard
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Capture:
     """Where a wildcard's value stands in a request's path.
 
@@ -41,13 +42,26 @@ class Capture:
     behind_recursive: bool
 
 
+@record()
+class Outline:
+    """What is known of code without evaluating it.
+
+    Args:
+        callees: The declared functions that it calls itself, once for each call.
+        size: How many nodes it has; lets and segments of paths count as such.
+    """
+
+    callees: tuple[FunctionSymbol, ...]
+    size: int
+
+
 @dataclass(eq=False, slots=True)
 class FunctionSymbol:
     """A declared function and the scope that its body sees. Two are never equal."""
 
     declaration: nodes.FunctionDeclaration
     scope: Scope
-    _callees: tuple[FunctionSymbol, ...] | None = field(default=None, init=False, repr=False)
+    _outline: Outline | None = field(default=None, init=False, repr=False)
 
     @property
     def parts(self) -> Iterator[nodes.Expression]:
@@ -57,14 +71,17 @@ class FunctionSymbol:
             yield let.value
 
     @property
-    def callees(self) -> tuple[FunctionSymbol, ...]:
-        """Return the declared functions that the function calls itself."""
-        if self._callees is None:
-            # Asked for by each of a rule's compilations and forecasts; the text is walked once.
-            self._callees = tuple(
-                callee for part in self.parts for callee in _direct_callees(part, self.scope)
-            )
-        return self._callees
+    def outline(self) -> Outline:
+        """Return the outline of the function's code. Checking a ruleset sets it, else it is made
+        when it is first asked for.
+        """
+        if self._outline is None:
+            self._outline = _outline(self.parts, self.scope)
+        return self._outline
+
+    @outline.setter
+    def outline(self, outline: Outline) -> None:
+        self._outline = outline
 
 
 @dataclass(eq=False, slots=True)
@@ -109,6 +126,28 @@ class AllowRule:
     pattern: tuple[PatternSegment, ...]
     scope: Scope
     granted: frozenset[Method]
+    _outline: Outline | None = field(default=None, init=False, repr=False)
+    _called: Sequence[FunctionSymbol] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def called(self) -> Sequence[FunctionSymbol]:
+        """Return all functions that the condition can call, as `with_callees` orders them."""
+        if self._called is None:
+            callees = self.outline.callees
+            self._called = with_callees(callees) if callees else ()
+        return self._called
+
+    @property
+    def outline(self) -> Outline:
+        """Return the outline of the condition, which is set or made as a function's is."""
+        if self._outline is None:
+            condition = self.statement.condition
+            self._outline = _outline(() if condition is None else (condition,), self.scope)
+        return self._outline
+
+    @outline.setter
+    def outline(self, outline: Outline) -> None:
+        self._outline = outline
 
 
 @dataclass(eq=False, slots=True)
@@ -137,15 +176,19 @@ class ResolvedRuleset:
 
 
 def called_functions(expression: nodes.Expression, scope: Scope) -> list[FunctionSymbol]:
-    """Return all declared functions that an expression can call, each behind the ones that it calls
-    itself.
+    """Return all declared functions that an expression can call, as `with_callees` orders them."""
+    return with_callees(_outline((expression,), scope).callees)
+
+
+def with_callees(symbols: Iterable[FunctionSymbol]) -> list[FunctionSymbol]:
+    """Return functions and all that they can call, each behind the ones that it calls itself.
 
     Whoever works through them in this order never has to follow a chain of calls by recursion:
     chains are long enough, and functions deep enough, to need more of Python's stack than there is.
     """
     done: dict[FunctionSymbol, None] = {}
     # A symbol comes twice: first to put its callees on top of it, then to be done.
-    pending = [(symbol, False) for symbol in _direct_callees(expression, scope)]
+    pending = [(symbol, False) for symbol in symbols]
     while pending:
         symbol, is_ready = pending.pop()
         if symbol in done:
@@ -154,19 +197,25 @@ def called_functions(expression: nodes.Expression, scope: Scope) -> list[Functio
             done[symbol] = None
             continue
         pending.append((symbol, True))
-        pending.extend((callee, False) for callee in symbol.callees)
+        pending.extend((callee, False) for callee in symbol.outline.callees)
     return list(done)
 
 
-def _direct_callees(expression: nodes.Expression, scope: Scope) -> Iterator[FunctionSymbol]:
-    pending = [expression]
+def _outline(expressions: Iterable[nodes.Expression], scope: Scope) -> Outline:
+    callees: list[FunctionSymbol] = []
+    pending = list(expressions)
+    size = len(pending) - 1  # the lets
     while pending:
         node = pending.pop()
+        size += 1
         if isinstance(node, nodes.Call):
             symbol = scope.find_function(node.name)
             if symbol is not None:
-                yield symbol
+                callees.append(symbol)
+        elif isinstance(node, nodes.PathLiteral):
+            size += len(node.segments)
         pending.extend(nodes.children(node))
+    return Outline(tuple(callees), size)
 
 
 def resolve(ruleset: nodes.Ruleset) -> ResolvedRuleset:

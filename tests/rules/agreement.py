@@ -125,13 +125,14 @@ def check_metering(
         for step in plan.steps:
             statement, scope = step.rule.statement, step.rule.scope
             most = book.most(statement.condition or nodes.BoolLiteral(True), scope)
+            assert statement.condition is None or most <= book.bound(step.rule)
             if most > _AFFORDABLE:
                 continue
             results = []
             for compiler in (plain, metered):
                 context = EvaluationContext(request, path, resource, documents, None)
                 context.remaining, context.shift = _AFFORDABLE, step.shift
-                evaluate = compiler.condition(statement.condition, scope)
+                evaluate = compiler.rule(step.rule)
                 results.append(_result(evaluate, context))
                 assert _AFFORDABLE - context.remaining <= most
             assert results[0] == results[1]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from harness.rules.issues import Issue
 from harness.rules.ruleset import load_ruleset
 from harness.rules.runtime import NO_DOCUMENTS
-from harness.source import SourceText
+from harness.rules.scope import ResolvedRuleset, resolve
+from harness.source import SourceText, Span
 from tests.rules.corpus import get_request
+from tests.rules.mutations import corpus_texts
 
 
 def ruleset(functions: str, condition: str = "true") -> str:
@@ -130,3 +134,24 @@ def test_deep_functions_in_a_long_chain_load_and_decide() -> None:
 def test_a_mixture_of_operators_nested_very_deep_is_refused() -> None:
     text = ruleset("", "a || b && c == d in e < f + g * (" * 140 + "h" + ")" * 140)
     assert errors(text) == ["Expression is too complex to evaluate safely."]
+
+
+def test_checking_a_ruleset_outlines_its_code_as_a_walk_over_it_does() -> None:
+    def outlines(resolved: ResolvedRuleset) -> list[tuple[int, Counter[Span]]]:
+        codes = [
+            *resolved.functions,
+            *(rule for rules in resolved.rules.values() for rule in rules),
+        ]
+        return [
+            (code.outline.size, Counter(each.declaration.span for each in code.outline.callees))
+            for code in codes
+        ]
+
+    calls = 0
+    for text in corpus_texts():
+        ruleset = load_ruleset(SourceText("firestore.rules", text)).ruleset
+        if ruleset is not None:
+            noted = outlines(ruleset.resolved)
+            assert noted == outlines(resolve(ruleset.tree))
+            calls += sum(callees.total() for _, callees in noted)
+    assert calls > 100

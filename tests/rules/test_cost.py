@@ -53,11 +53,12 @@ def spent(condition: str) -> int:
     request = RulesRequest(FIRESTORE, Method.GET, PATH, None, NOW, resource)
     context = EvaluationContext(request, PATH, resource, Config(), None)
     context.remaining = limits.EXPRESSIONS_PER_REQUEST
-    evaluate = MeteredCompiler(FIRESTORE).condition(rule.statement.condition, rule.scope)
+    evaluate = MeteredCompiler(FIRESTORE).rule(rule)
     assert evaluate(context) is True
     cost = limits.EXPRESSIONS_PER_REQUEST - context.remaining
     assert rule.statement.condition is not None
-    assert cost <= CostBook().most(rule.statement.condition, rule.scope)
+    most = CostBook().most(rule.statement.condition, rule.scope)
+    assert cost <= most <= CostBook().bound(rule)
     return cost
 
 
