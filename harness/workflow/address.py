@@ -57,22 +57,30 @@ def unique_ids(paths: Sequence[tuple[int, tuple[str, ...]]]) -> list[str]:
         paths: For each item the number of parts that its id has at least, and its slugs, outermost
             first.
     """
-    shortest = min((min(least, len(path)) for least, path in paths), default=0)
-    tails = Counter(path[start:] for _, path in paths for start in range(len(path) - shortest + 1))
-    whole = Counter(path for _, path in paths)
+    # How many paths end in each tail, by the tails' length: most ids need no more than the least.
+    tails: dict[int, Counter[tuple[str, ...]]] = {}
+    whole: Counter[tuple[str, ...]] = Counter()
     numbered: Counter[tuple[str, ...]] = Counter()
     ids = []
     for least, path in paths:
-        same = whole[path]
-        start = max(len(path) - least, 0)
-        while start and tails[path[start:]] != same:
-            start -= 1
-        tail = "/".join(path[start:])
-        if tails[path[start:]] == 1:
-            ids.append(tail)
+        length = min(least, len(path))
+        while True:
+            if length not in tails:
+                tails[length] = Counter(each[-length:] for _, each in paths if len(each) >= length)
+            tail = path[-length:]
+            ending = tails[length][tail]
+            if ending == 1 or length == len(path):
+                break
+            if not whole:
+                whole.update(each for _, each in paths)
+            if ending == whole[path]:
+                break
+            length += 1
+        if ending == 1:
+            ids.append("/".join(tail))
         else:
             numbered[path] += 1
-            ids.append(f"{tail}~{numbered[path]}")
+            ids.append(f"{'/'.join(tail)}~{numbered[path]}")
     return ids
 
 

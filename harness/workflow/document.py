@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from harness.errors import WorkflowError
+from harness.records import record
 from harness.source import SourceText, Span
 from harness.workflow.address import address_key, nearest_names, slug, unique_ids
 from harness.workflow.blocks import Box, Heading, scan_blocks
@@ -16,7 +17,7 @@ from harness.workflow.blocks import Box, Heading, scan_blocks
 _PLACEHOLDER = re.compile(r"\[[^\[\]]*\]")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ChecklistItem:
     """One task-list item.
 
@@ -271,18 +272,19 @@ def _items(blocks: list[Heading | Box], sections: list[_OpenSection]) -> list[Ch
         path = section.path
         for index in range(section.first_box, section.end_box):
             box = boxes[index]
+            text = box.text
             items.append(
                 ChecklistItem(
                     ids[index],
                     path,
                     ancestors[index],
-                    box.text,
+                    text,
                     box.mark != " ",
                     Span(box.offset, box.offset + 1),
                     box.line,
                     len(ancestors[index]),
                     None if box.parent is None else ids[box.parent],
-                    not box.text or _PLACEHOLDER.fullmatch(box.text) is not None,
+                    not text or (text[0] == "[" and _PLACEHOLDER.fullmatch(text) is not None),
                 )
             )
     return items
