@@ -1,4 +1,4 @@
-"""Classes for values that are made by the ten thousand: the nodes of a syntax tree, and its spans.
+"""Classes for values that are made by the ten thousand: nodes of a syntax tree, decisions, items.
 
 `dataclass(frozen=True)` sets each field by a call, which makes a record cost three times as much. A
 `record` compares, hashes and prints as a frozen dataclass does, but only the type checker keeps it

@@ -375,6 +375,7 @@ class Compiler(CallCompiler):
             (self.logical_operand(i, each, names), each.span) for i, each in enumerate(operands)
         ]
         decisive = node.operator == "||"
+        indecisive = not decisive
 
         def logical(context: EvaluationContext) -> RulesValue:
             failure: RulesError | None = None
@@ -385,12 +386,14 @@ class Compiler(CallCompiler):
                     if failure is None:
                         failure = error
                     continue
+                if value is indecisive:
+                    continue
                 if value is decisive:
                     return decisive
-                if value is not (not decisive) and failure is None:
+                if failure is None:
                     failure = not_bool(value, span)
             if failure is None:
-                return not decisive
+                return indecisive
             raise failure
 
         return logical
@@ -405,7 +408,9 @@ class Compiler(CallCompiler):
         span = node.span
         negated = node.operator == "!="
         if self.short_cuts and isinstance(node.right, nodes.NullLiteral):
-            return _null_test(self._null_tested(node.left, left, names), negated, span)
+            if self._is_auth(node.left, names):
+                return reads.auth_test(negated)
+            return _null_test(left, negated, span)
 
         def equality(context: EvaluationContext) -> RulesValue:
             one = left(context)
@@ -429,16 +434,13 @@ class Compiler(CallCompiler):
 
         return inequality if negated else equality
 
-    def _null_tested(self, node: nodes.Expression, evaluate: Evaluator, names: Names) -> Evaluator:
-        """Return an evaluator that is null exactly when the given one is."""
-        if (
+    def _is_auth(self, node: nodes.Expression, names: Names) -> bool:
+        """Say whether an expression is `request.auth`."""
+        return (
             isinstance(node, nodes.Member)
             and node.name == "auth"
             and self.is_global(node.receiver, "request", names)
-        ):
-            # Not the map: only whether there is one.
-            return lambda context: context.request.auth  # type: ignore[return-value]
-        return evaluate
+        )
 
     def _type_test(self, node: nodes.TypeTest, names: Names) -> Evaluator:
         operand = self.expression(node.operand, names)

@@ -8,9 +8,10 @@ documents.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from harness.records import field, record
 from harness.rules import limits
 from harness.rules.plans import Plan, Step, run
 from harness.rules.request import FIRESTORE, Method
@@ -171,7 +172,7 @@ class _SeenDocuments:
         return self._log.look_up(self._documents, path, after=after)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Decision:
     """The answer to one request.
 

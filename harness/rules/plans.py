@@ -100,6 +100,7 @@ class ServicePlans:
     def __init__(self, name: str, resolved: ResolvedRuleset, book: CostBook) -> None:
         self.name = name
         self.matcher = PathMatcher(resolved.rules[name], name, resolved.version)
+        self._spelled = self.matcher.spelled
         self._book = book
         self._plain = Compiler(name)
         self._metered = MeteredCompiler(name)
@@ -115,7 +116,7 @@ class ServicePlans:
     def plan(self, method: Method, path: tuple[str, ...]) -> Plan:
         """Return the plan for anything but a list."""
         collections = self._by_collection[method]
-        last = self.matcher.spelled(path[-1]) if path else None
+        last = self._spelled(path[-1]) if path else None
         known = collections.get(path[:-1])
         if known is not None and last in known:
             return known[last]

@@ -161,6 +161,13 @@ def request_member_reader(
     return request_member
 
 
+def auth_test(is_wanted: bool) -> Evaluator:
+    """Compare `request.auth` with null, without making a map of it."""
+    if is_wanted:
+        return lambda context: context.request.auth is not None
+    return lambda context: context.request.auth is None
+
+
 def auth_member_reader(name: str, span: Span) -> Evaluator:
     """Read `request.auth.uid` or `request.auth.token`."""
     if name == "uid":
