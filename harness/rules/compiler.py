@@ -272,20 +272,21 @@ class Compiler(CallCompiler):
         `resource`.
         """
         receiver, name, span = node.receiver, node.name, node.receiver.span
-        if self.is_global(receiver, "request", names):
-            read = request_values.MEMBERS.get(name)
-            return reads.request_member_reader(name if read is None else read, span)
-        if self.is_global(receiver, "resource", names) and name == "data":
-            return reads.resource_data_reader(receiver.span)
-        if isinstance(receiver, nodes.Member):
+        if isinstance(receiver, nodes.Variable):
+            if self.is_global(receiver, "request", names):
+                read = request_values.MEMBERS.get(name)
+                return reads.request_member_reader(name if read is None else read, span)
+            if name == "data" and self.is_global(receiver, "resource", names):
+                return reads.resource_data_reader(span)
+        elif isinstance(receiver, nodes.Member):
             outer = receiver.receiver
+            if receiver.name == "data" and self.is_global(outer, "resource", names):
+                return reads.resource_field_reader(name, outer.span, span)
             if self.is_global(outer, "request", names):
                 if receiver.name == "auth" and name in ("uid", "token"):
                     return reads.auth_member_reader(name, span)
                 if receiver.name == "resource" and name == "data":
                     return reads.new_resource_data_reader(span)
-            if receiver.name == "data" and self.is_global(outer, "resource", names):
-                return reads.resource_field_reader(name, outer.span, span)
         return None
 
     def _index(self, node: nodes.Index, names: Names) -> Evaluator:
@@ -352,10 +353,13 @@ class Compiler(CallCompiler):
         symbol = node.operator
         if symbol == "&&" or symbol == "||":
             return self._logical(node, names)
+        is_equality = symbol == "==" or symbol == "!="
+        if is_equality and self.short_cuts and isinstance(node.right, nodes.NullLiteral):
+            return self._null_test(node, names)
         left = self.expression(node.left, names)
         right = self.expression(node.right, names)
-        if symbol == "==" or symbol == "!=":
-            evaluate = self._equality(node, left, right, names)
+        if is_equality:
+            evaluate = _equality(symbol == "!=", left, right, node.span)
         elif symbol == "in":
             evaluate = _membership_test(left, right, node.span)
         elif symbol in operators.ORDERINGS:
@@ -402,45 +406,17 @@ class Compiler(CallCompiler):
         """Compile an operand of `&&` or `||`; metering charges for the ones behind the first."""
         return self.expression(node, names)
 
-    def _equality(
-        self, node: nodes.Binary, left: Evaluator, right: Evaluator, names: Names
-    ) -> Evaluator:
-        span = node.span
-        negated = node.operator == "!="
-        if self.short_cuts and isinstance(node.right, nodes.NullLiteral):
-            if self._is_auth(node.left, names):
-                return reads.auth_test(negated)
-            return _null_test(left, negated, span)
-
-        def equality(context: EvaluationContext) -> RulesValue:
-            one = left(context)
-            other = right(context)
-            if type(one) is str is type(other):
-                return one == other
-            try:
-                return operators.equal(one, other)
-            except RulesError as error:
-                located(error, span)
-                raise
-
-        def inequality(context: EvaluationContext) -> RulesValue:
-            one = left(context)
-            other = right(context)
-            try:
-                return operators.unequal(one, other)
-            except RulesError as error:
-                located(error, span)
-                raise
-
-        return inequality if negated else equality
-
-    def _is_auth(self, node: nodes.Expression, names: Names) -> bool:
-        """Say whether an expression is `request.auth`."""
-        return (
-            isinstance(node, nodes.Member)
-            and node.name == "auth"
-            and self.is_global(node.receiver, "request", names)
-        )
+    def _null_test(self, node: nodes.Binary, names: Names) -> Evaluator:
+        """Compile `left == null` and `left != null`."""
+        left, negated = node.left, node.operator == "!="
+        if (
+            isinstance(left, nodes.Member)
+            and left.name == "auth"
+            and self.is_global(left.receiver, "request", names)
+        ):
+            return reads.auth_test(negated)
+        operand = self.expression(left, names)
+        return self.folded(_null_test(operand, negated, node.span), (operand,))
 
     def _type_test(self, node: nodes.TypeTest, names: Names) -> Evaluator:
         operand = self.expression(node.operand, names)
@@ -590,6 +566,30 @@ def _null_test(operand: Evaluator, negated: bool, span: Span) -> Evaluator:
         return negated
 
     return null_test
+
+
+def _equality(negated: bool, left: Evaluator, right: Evaluator, span: Span) -> Evaluator:
+    def equality(context: EvaluationContext) -> RulesValue:
+        one = left(context)
+        other = right(context)
+        if type(one) is str is type(other):
+            return one == other
+        try:
+            return operators.equal(one, other)
+        except RulesError as error:
+            located(error, span)
+            raise
+
+    def inequality(context: EvaluationContext) -> RulesValue:
+        one = left(context)
+        other = right(context)
+        try:
+            return operators.unequal(one, other)
+        except RulesError as error:
+            located(error, span)
+            raise
+
+    return inequality if negated else equality
 
 
 def _membership_test(item: Evaluator, container: Evaluator, span: Span) -> Evaluator:
