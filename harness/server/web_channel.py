@@ -17,19 +17,27 @@ import json
 import logging
 import re
 import secrets
-from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Hashable, Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 from google.protobuf import json_format
 
 from harness.errors import StatusCode, StatusError
+from harness.server.connection_turns import ConnectionTurns
 from harness.server.grpc import SERVICE, TwoWayRpc
 from harness.server.http import HttpRequest, HttpResponse
 from harness.server.rest import HTTP_STATUS, invalid_payload, parse_json_object
 from harness.server.shell import RequestHeaders
+from harness.server.web_channel_sessions import (
+    MAX_ALL_HELD_CHARS,
+    MAX_HELD_CHARS,
+    MAX_UNTAKEN,
+    BackChannel,
+    HeldText,
+    Session,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +50,6 @@ _KEEP_ALIVE_S = _KEEP_ALIVE_MS / 1000
 _BACK_CHANNEL_S = 60.0
 _IDLE_S = 300.0
 _MAX_SESSIONS = 1_000
-MAX_UNREAD_CHARS = 64_000_000
-"""Text that waits for a client that does not read; more ends its session."""
-MAX_UNTAKEN = 1_000
-"""Messages of a client that wait to be served; one more ends its session."""
 _MAX_FIELDS = 10_000
 """Of a form."""
 _NO_OUTSTANDING_BYTES = 7  # observed; clients only tell 0 from the rest
@@ -69,45 +73,6 @@ def frame(text: str) -> bytes:
     return f"{units}\n{text}".encode()
 
 
-@dataclass(slots=True)
-class _Session:
-    """One stream, and what of it the client has not read."""
-
-    id: str
-    rpc: TwoWayRpc
-    headers: RequestHeaders
-    incoming: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
-    unread: deque[tuple[int, str]] = field(default_factory=deque)
-    unread_chars: int = 0
-    last_id: int = 0
-    last_forward: int = -1
-    """The highest `ofs + index` of the client's messages that was taken in: a post that is
-    repeated, since its answer was lost, is not taken twice."""
-    back_channel: object | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-    expiry: asyncio.TimerHandle | None = None
-
-    def send(self, text: str) -> None:
-        """Queue one array for the client."""
-        self.last_id += 1
-        self.unread.append((self.last_id, text))
-        self.unread_chars += len(text)
-        self.news.set()
-
-    def acknowledge(self, array_id: int) -> None:
-        """Forget what the client has read."""
-        while self.unread and self.unread[0][0] <= array_id:
-            self.unread_chars -= len(self.unread.popleft()[1])
-
-    async def requests(self) -> AsyncIterator[Any]:
-        """Yield the client's messages until it ends the session."""
-        while (item := await self.incoming.get()) is not None:
-            if isinstance(item, StatusError):
-                raise item
-            yield item
-
-
 class WebChannels:
     """All sessions of a server.
 
@@ -117,7 +82,9 @@ class WebChannels:
 
     def __init__(self, two_way: Iterable[TwoWayRpc]) -> None:
         self._methods = {rpc.name: rpc for rpc in two_way}
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, Session] = {}
+        self._held = HeldText()
+        self._turns = ConnectionTurns()
 
     @staticmethod
     def is_for(path: str) -> bool:
@@ -171,15 +138,18 @@ class WebChannels:
             return _answer(400, b"A session begins with a POST of VER=8.\n")
         if len(self._sessions) >= _MAX_SESSIONS:
             raise StatusError(StatusCode.RESOURCE_EXHAUSTED, "Too many open channels.")
-        session = _Session(secrets.token_urlsafe(16), rpc, _headers_of(request))
+        session = Session(
+            secrets.token_urlsafe(16), rpc, _headers_of(request), _client_of(request), self._held
+        )
         self._sessions[session.id] = session
+        self._turns.join(session.client)
         session.task = asyncio.get_running_loop().create_task(self._converse(session))
         self._keep(session)
         self._take_in(session, request)
         hello = json.dumps(["c", session.id, "", _VERSION, _SERVER_VERSION, _KEEP_ALIVE_MS])
         return _answer(200, frame(f"[[0,{hello}]]"))
 
-    def _take_in(self, session: _Session, request: HttpRequest) -> None:
+    def _take_in(self, session: Session, request: HttpRequest) -> None:
         """Give the messages of a post to the stream."""
         form = _form(request)
         try:
@@ -189,81 +159,101 @@ class WebChannels:
             offset = count = 0
         for index in range(count):
             text = form.get(f"req{index}___data__")
-            if text is None:
+            if text is None or session.is_over:
                 break
             if offset + index <= session.last_forward:
                 continue
             session.last_forward = offset + index
-            if session.incoming.qsize() >= MAX_UNTAKEN:
-                raise StatusError(
-                    StatusCode.RESOURCE_EXHAUSTED, "Too many messages wait in this channel."
-                )
-            session.incoming.put_nowait(_message(session.rpc, text))
+            session.take_in(_message(session.rpc, text), len(text))
+            self._bound(session)
 
-    async def _converse(self, session: _Session) -> None:
+    async def _converse(self, session: Session) -> None:
         responses = session.rpc.call(session.requests(), session.headers)
         try:
             async for response in responses:
                 session.send(f"[{_json(json_format.MessageToDict(response))}]")
-                await asyncio.sleep(0)
-                if session.unread_chars > MAX_UNREAD_CHARS:
-                    session.acknowledge(session.last_id)
-                    raise StatusError(
-                        StatusCode.RESOURCE_EXHAUSTED, "The client does not read its channel."
-                    )
+                self._bound(session)
+                await asyncio.sleep(0)  # where this ends if that was too much
         except StatusError as error:
-            session.send(f"[{_json(_error_json(error))}]")
+            _give_up(session, error)
         except Exception:  # the RPC boundary: the client gets a status, the log the traceback
             logger.exception("%s failed", session.rpc.name)
             failure = StatusError(
                 StatusCode.INTERNAL,
                 f"{session.rpc.name} failed inside the embedded Firestore; see its log",
             )
-            session.send(f"[{_json(_error_json(failure))}]")
+            _give_up(session, failure)
+        else:
+            session.serve_no_more()
+            session.send(_CLOSE)
         finally:
             with contextlib.suppress(RuntimeError):  # it is still running when this is cancelled
                 await responses.aclose()  # type: ignore[attr-defined]
-        session.send(_CLOSE)
+
+    def _bound(self, session: Session) -> None:
+        """End a session that holds too much, or the one that holds most if all hold too much."""
+        if session.held_chars > MAX_HELD_CHARS:
+            self._exhaust(session, "The client does not read its channel.")
+        elif session.untaken_count > MAX_UNTAKEN:
+            self._exhaust(session, "Too many messages wait in this channel.")
+        elif self._held.chars > MAX_ALL_HELD_CHARS:
+            largest = max(self._sessions.values(), key=lambda each: each.held_chars)
+            self._exhaust(largest, "The clients of this server do not read their channels.")
+
+    def _exhaust(self, session: Session, problem: str) -> None:
+        session.acknowledge(session.last_id)  # so that there is room again
+        _give_up(session, StatusError(StatusCode.RESOURCE_EXHAUSTED, problem))
+        if session.task is not None:
+            session.task.cancel()
 
     # --- the back channel -------------------------------------------------------------------------
 
-    async def _back_channel(self, session: _Session, is_polling: bool) -> AsyncIterator[bytes]:
+    async def _back_channel(self, session: Session, is_polling: bool) -> AsyncIterator[bytes]:
         """Yield frames until the time is over, the client opens another, or the session ends.
 
         Args:
             is_polling: End after the first frame: the client, or a proxy before it, cannot read a
                 body that has not ended.
         """
-        own = session.back_channel = object()
-        session.news.set()  # whoever held it before ends
         loop = asyncio.get_running_loop()
-        end = loop.time() + _BACK_CHANNEL_S
+        own = session.back_channel = BackChannel(loop.time() + _BACK_CHANNEL_S)
+        session.news.set()  # whoever held it before ends
+
+        def give_up() -> None:
+            own.end = loop.time()
+            session.news.set()
+
+        self._turns.hold(session.client, own, give_up)
         sent = 0
         try:
             while session.back_channel is own:
                 session.news.clear()
+                remaining = own.end - loop.time()
+                if remaining <= 0 and not sent and not session.unread:
+                    session.send(_NOOP)  # an answer without a byte is an error to the client
                 arrays = [(number, text) for number, text in session.unread if number > sent]
                 if arrays:
                     sent = arrays[-1][0]
                     yield frame("[" + ",".join(f"[{n},{text}]" for n, text in arrays) + "]")
-                    if is_polling or session.id not in self._sessions:
+                    if is_polling:
                         return
+                if session.id not in self._sessions or remaining <= 0:
+                    return
+                if arrays:
                     continue
-                remaining = end - loop.time()
-                if remaining <= 0 or session.id not in self._sessions:
-                    break
                 try:
                     await asyncio.wait_for(session.news.wait(), min(remaining, _KEEP_ALIVE_S))
                 except TimeoutError:
                     session.send(_NOOP)
         finally:
+            self._turns.let_go(session.client, own)
             if session.back_channel is own:
                 session.back_channel = None
                 self._keep(session)
 
     # --- sessions ---------------------------------------------------------------------------------
 
-    def _keep(self, session: _Session) -> None:
+    def _keep(self, session: Session) -> None:
         """Let a session live on; it ends when no more is heard of its client for a while."""
         if session.id not in self._sessions:
             return
@@ -272,20 +262,30 @@ class WebChannels:
         loop = asyncio.get_running_loop()
         session.expiry = loop.call_later(_IDLE_S, self._expire, session)
 
-    def _expire(self, session: _Session) -> None:
+    def _expire(self, session: Session) -> None:
         if session.back_channel is not None:
             self._keep(session)
         else:
             self._end(session)
 
-    def _end(self, session: _Session) -> None:
-        self._sessions.pop(session.id, None)
-        session.incoming.put_nowait(None)
+    def _end(self, session: Session) -> None:
+        if self._sessions.pop(session.id, None) is None:
+            return
+        self._turns.leave(session.client)
+        session.serve_no_more()
+        session.detach()
         session.news.set()
         if session.expiry is not None:
             session.expiry.cancel()
         if session.task is not None:
             session.task.cancel()
+
+
+def _give_up(session: Session, error: StatusError) -> None:
+    """Tell the client why its stream ends; nothing more of it is served."""
+    session.serve_no_more()
+    session.send(f"[{_json(_error_json(error))}]")
+    session.send(_CLOSE)
 
 
 def _answer(status: int, body: bytes = b"") -> HttpResponse:
@@ -343,6 +343,11 @@ def _headers_of(request: HttpRequest) -> RequestHeaders:
         database,
         source=headers.get("x-harness-source"),
     )
+
+
+def _client_of(request: HttpRequest) -> Hashable:
+    """Return what tells a browser and site from others; two that are alike take turns in vain."""
+    return request.headers.get("user-agent"), request.headers.get("origin")
 
 
 def _parameter(request: HttpRequest, name: str) -> str | None:

@@ -749,7 +749,8 @@ def test_a_channel_that_is_odd_does_no_harm(server: Victim, query: str, form: st
 
 def test_the_page_names_the_limits_that_hold() -> None:
     page = (Path(__file__).parents[2] / "docs/robustness.md").read_text(encoding="utf-8")
-    from harness.server import listen, request_monitor, transport, web_channel, wire
+    from harness.server import listen, request_monitor, transport, wire
+    from harness.server import web_channel_sessions as sessions
 
     for number in (
         http2.MAX_CONTROL_FRAMES,
@@ -758,8 +759,9 @@ def test_the_page_names_the_limits_that_hold() -> None:
         wire.MAX_QUERY_PARTS,
         listen.MAX_QUEUED,
         listen.MAX_TARGETS,
-        web_channel.MAX_UNTAKEN,
-        web_channel.MAX_UNREAD_CHARS,
+        sessions.MAX_UNTAKEN,
+        sessions.MAX_HELD_CHARS,
+        sessions.MAX_ALL_HELD_CHARS,
         request_monitor.MAX_UNSENT_BYTES,
     ):
         assert f"{number:,}" in page

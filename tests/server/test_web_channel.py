@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 import requests
 
-from harness.server.web_channel import frame
+from harness.server import web_channel
+from harness.server.web_channel import WebChannels, frame
 from tests.server.running import Project, unsigned_token
 
 TIMEOUT_S = 10
@@ -237,3 +241,136 @@ def test_any_page_may_read_the_answers(project: Project) -> None:
     answer = Channel(project, LISTEN, "owner").post()
     assert answer.headers["access-control-allow-origin"] == "http://localhost:5000"
     assert "x-http-session-id" in answer.headers["access-control-expose-headers"]
+
+
+# --- clients that hold much -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def nothing_is_kept(project: Project) -> Iterator[None]:
+    """What sessions hold is taken back when they have ended."""
+    (channels,) = [each for each in gc.get_objects() if type(each) is WebChannels]
+    others = sum(each.held_chars for each in channels._sessions.values())
+    assert channels._held.chars == others
+    yield
+    assert channels._held.chars == others
+
+
+@pytest.mark.usefixtures("nothing_is_kept")
+def test_a_client_that_does_not_read_loses_its_channel(
+    project: Project, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_channel, "MAX_HELD_CHARS", 100_000)
+    with opened(project) as channel:
+        channel.open(documents_target(channel, "notes/n1"))
+        channel.poll_until("CURRENT")
+        for number in range(4):
+            db.document("notes/n1").set({"text": "x" * 40_000, "n": number})
+        (problem,) = [each for each in channel.poll_until("close") if "error" in each]
+        assert problem["error"]["status"] == "RESOURCE_EXHAUSTED"
+        assert problem["error"]["message"] == "The client does not read its channel."
+
+
+@pytest.mark.usefixtures("nothing_is_kept")
+def test_of_clients_that_do_not_read_the_worst_loses_its_channel(
+    project: Project, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_channel, "MAX_ALL_HELD_CHARS", 100_000)
+    with opened(project) as worst, opened(project) as other:
+        worst.open(documents_target(worst, "notes/large"))
+        other.open(documents_target(other, "notes/small"))
+        worst.poll_until("CURRENT")
+        other.poll_until("CURRENT")
+        db.document("notes/large").set({"text": "x" * 60_000})
+        db.document("notes/small").set({"text": "x" * 50_000})
+        assert "do not read their channels" in str(worst.poll_until("close"))
+        assert "documentChange" in str(other.poll_until("documentChange"))
+
+
+@pytest.mark.usefixtures("nothing_is_kept")
+@pytest.mark.parametrize(
+    ("limit", "value", "problem"),
+    [
+        ("MAX_UNTAKEN", 3, "Too many messages wait in this channel."),
+        ("MAX_HELD_CHARS", 1_000, "The client does not read its channel."),
+    ],
+)
+def test_messages_that_wait_to_be_served_are_bounded(
+    project: Project, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, problem: str
+) -> None:
+    monkeypatch.setattr(web_channel, limit, value)
+    with opened(project) as channel:
+        channel.open(*[documents_target(channel, "notes/n1") for _ in range(20)])
+        assert problem in str(channel.poll_until("close"))
+        # What it still says is not kept.
+        assert channel.post(documents_target(channel, "notes/n2")).status_code == 200
+
+
+# --- clients with few connections -----------------------------------------------------------------
+
+
+def hold(channel: Channel, limit_s: float) -> str | None:
+    """Hold a back channel; return what came over it by its end, None if it has none in time."""
+    query = {"VER": "8", "RID": "rpc", "SID": channel.sid, "AID": str(channel.read), "CI": "0"}
+    try:
+        answer = requests.get(channel.project.server.url(LISTEN), params=query, timeout=limit_s)
+    except requests.exceptions.ConnectionError:
+        return None
+    return answer.text
+
+
+@pytest.mark.parametrize("channels", [4, 5, 8])
+def test_where_a_client_holds_many_connections_some_are_given_up(
+    project: Project, channels: int
+) -> None:
+    with ExitStack() as stack:
+        holders = [stack.enter_context(opened(project)) for _ in range(channels)]
+        for channel in holders:
+            channel.open(documents_target(channel, "notes/n1"))
+            channel.poll_until("CURRENT")
+        with ThreadPoolExecutor(channels) as pool:
+            ends = list(pool.map(lambda each: hold(each, 2.0), holders))
+        given_up = [end for end in ends if end is not None]
+        # None is asked for again here: those that are left are few enough.
+        assert len(given_up) == channels - 4
+        assert all(map(frames, given_up)), "clients take an answer without a byte for an error"
+
+
+def read_one_answer(channel: Channel, until: int) -> list[int]:
+    """Read a back channel to its end, or to a change of the document that bears a number."""
+    received = ""
+    with channel.back() as answer:
+        for part in answer.iter_content(chunk_size=None, decode_unicode=True):
+            received += part
+            if f'"integerValue":"{until}"' in part:
+                break
+    arrays = [array for each in frames(received) for array in each]
+    channel.read = arrays[-1][0]
+    changes = [each["documentChange"] for _, (each,) in arrays if "documentChange" in each]
+    return [int(change["document"]["fields"]["n"]["integerValue"]) for change in changes]
+
+
+def test_who_gives_a_connection_up_asks_again_and_loses_nothing(project: Project, db: Any) -> None:
+    changes = 20
+    with ExitStack() as stack:
+        holders = [stack.enter_context(opened(project)) for _ in range(8)]
+        for channel in holders:
+            channel.open(documents_target(channel, "notes/n1"))
+            channel.poll_until("CURRENT")
+
+        def read_on(channel: Channel) -> tuple[list[int], int]:
+            found: list[int] = []
+            answers = 0
+            while changes not in found:
+                answers += 1
+                found += read_one_answer(channel, until=changes)
+            return found, answers
+
+        with ThreadPoolExecutor(8) as pool:
+            reading = [pool.submit(read_on, each) for each in holders]
+            for number in range(1, changes + 1):
+                db.document("notes/n1").set({"n": number})
+                time.sleep(0.1)
+            read = [each.result(2 * TIMEOUT_S) for each in reading]
+        assert [found for found, _ in read] == [list(range(1, changes + 1))] * 8
+        assert all(answers > 1 for _, answers in read)

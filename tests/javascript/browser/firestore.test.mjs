@@ -189,6 +189,27 @@ for (const transport of ['streaming', 'long polling']) {
       }
     });
 
+    it('listens and writes in more clients than a browser has connections', async () => {
+      const clients = 8;
+      const all = Array.from({length: clients}, (_, index) =>
+        value(
+          'ana',
+          async (f, db, index, clients) => {
+            const room = f.collection(db, 'open/room/members');
+            const complete = new Promise((resolve, reject) => {
+              f.onSnapshot(room, ({size}) => size === clients && resolve(size), reject);
+            });
+            await f.getDocsFromServer(room); // every one listens before any one writes
+            await f.setDoc(f.doc(room, `m${index}`), {index});
+            return complete;
+          },
+          index,
+          clients,
+        ),
+      );
+      assert.deepEqual(await Promise.all(all), Array(clients).fill(clients));
+    });
+
     it('ends a listener that rules deny', async () => {
       await denied('bob', (f, db) => {
         return new Promise((resolve, reject) => {
