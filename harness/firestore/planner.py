@@ -245,9 +245,8 @@ class _Disjunct:
         self, order: tuple[Order, ...], aggregated: tuple[FieldPath, ...]
     ) -> tuple[IndexField, ...]:
         ordered = [item for item in order if item.field not in self.pins]
+        # Array-contains pins an element; the array itself, if aggregated, needs its own column.
         known = {item.field for item in ordered} | set(self.pins)
-        if self.contains is not None:
-            known.add(self.contains.field)
         suffix = [IndexField(item.field, _MODES[item.direction]) for item in ordered]
         at = next(
             (position for position, item in enumerate(suffix) if item.field == NAME), len(suffix)
