@@ -37,6 +37,16 @@ MAX_CHANGES_KEPT = 20_000
 """Documents, before and after their change, that the log of one database keeps alive. Older records
 no longer say by how much storage grew."""
 
+MAX_RECORDS_KEPT = 1_000_000
+"""Requests kept for all databases together, beside the last `FEW_RECORDS` of each."""
+
+FEW_RECORDS = 100
+
+MAX_CALLERS = 10_000
+"""Callers of one database whose costs are told apart; those of more are added up."""
+
+_OTHERS = ("others", None)
+
 _AUTOMATIC = IndexDefinitions()
 
 MAX_DOCUMENTS_SHOWN = 500
@@ -292,21 +302,34 @@ class RequestRecord:
         return record
 
 
+@dataclass(slots=True)
+class KeptRecords:
+    """How many requests the logs of all databases keep."""
+
+    count: int = 0
+
+
 class RequestLog:
     """The latest requests of one database, and totals of all of them.
 
     Args:
         count: Takes each record with its query, before the query is dropped.
         size: How many are kept.
+        kept: What all logs keep together; the others' too.
 
     `listener` hears of each.
     """
 
     def __init__(
-        self, count: Callable[[RequestRecord], None] | None = None, size: int = LOG_SIZE
+        self,
+        count: Callable[[RequestRecord], None] | None = None,
+        size: int = LOG_SIZE,
+        kept: KeptRecords | None = None,
     ) -> None:
         self._count = count
-        self._records: deque[RequestRecord] = deque(maxlen=size)
+        self._size = size
+        self._kept = KeptRecords() if kept is None else kept
+        self._records: deque[RequestRecord] = deque()
         self._with_changes: deque[RequestRecord] = deque()
         self._changes_kept = 0
         self._last = 0
@@ -322,7 +345,7 @@ class RequestLog:
         """Number a finished request and keep it."""
         self._last += 1
         record.sequence = self._last
-        self._records.append(record)
+        self._keep(record)
         if self._count is not None:
             self._count(record)
         record.asked = None
@@ -331,6 +354,20 @@ class RequestLog:
         if record.changes:
             self._keep_changes(record)
         record.totals = _add_to_totals(self._totals, record)
+
+    def _keep(self, record: RequestRecord) -> None:
+        records, kept = self._records, self._kept
+        records.append(record)
+        kept.count += 1
+        few = kept.count > MAX_RECORDS_KEPT and len(records) > FEW_RECORDS
+        if few or len(records) > self._size:
+            records.popleft()
+            kept.count -= 1
+
+    def close(self) -> None:
+        """Let go of what is kept."""
+        self._kept.count -= len(self._records)
+        self._records.clear()
 
     def _keep_changes(self, record: RequestRecord) -> None:
         self._with_changes.append(record)
@@ -390,8 +427,11 @@ class RequestLog:
 def _add_to_totals(
     totals: dict[tuple[str, str | None], tuple[Tally, list[int]]], record: RequestRecord
 ) -> Tally:
-    key = (record.caller.name, record.caller.label)
+    key: tuple[str, str | None] = (record.caller.name, record.caller.label)
     entry = totals.get(key)
+    if entry is None and len(totals) >= MAX_CALLERS:
+        key = _OTHERS
+        entry = totals.get(key)
     if entry is None:
         entry = totals[key] = (Tally(), [0])
     entry[0].add(record.tally)

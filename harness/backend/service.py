@@ -8,15 +8,16 @@ transaction has ended.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.backend.auth import Caller
 from harness.backend.coverage import ProjectCoverage
 from harness.backend.metering import (
     AskedQuery,
+    KeptRecords,
     RequestLog,
     RequestRecord,
     query_collection,
@@ -83,6 +84,9 @@ NO_TTL_POLICY = (
 )
 BATCH_NEEDS_ADMIN = "Batch writes require admin authentication."
 
+MAX_DATABASES: Final = 10_000
+"""Databases of all projects together; and projects."""
+
 
 class LockWait(Exception):
     """The operation has to wait for other transactions; nothing has been done yet.
@@ -133,11 +137,19 @@ class Backend:
     monitor: EvaluationMonitor | None = None
     projects: dict[str, Project] = field(default_factory=dict)
     databases: dict[DatabaseName, DatabaseService] = field(default_factory=dict)
+    _kept_records: KeptRecords = field(default_factory=KeptRecords)
+    _made: int = 0
 
     def project(self, name: str) -> Project:
-        """Return a project, making it when it is asked for first."""
+        """Return a project, making it when it is asked for first.
+
+        Raises:
+            StatusError: RESOURCE_EXHAUSTED where there are too many.
+        """
         project = self.projects.get(name)
         if project is None:
+            if len(self.projects) >= MAX_DATABASES:
+                self._forget_projects()
             project = Project(name, self.definitions, self.ruleset, monitor=self.monitor)
             self.projects[name] = project
         return project
@@ -146,11 +158,66 @@ class Backend:
         """Return a database, making it when it is asked for first."""
         service = self.databases.get(name)
         if service is None:
+            self._made += 1
             service = DatabaseService(
-                name, self.project(name.project), self.enforce_indexes, self.profile
+                name,
+                self.project(name.project),
+                self.enforce_indexes,
+                self.profile,
+                serial=self._made,
+                kept_records=self._kept_records,
             )
             self.databases[name] = service
         return service
+
+    def make_room(self, is_needed: Callable[[DatabaseService], bool]) -> None:
+        """Where there are too many databases, forget some that hold nothing, longest unused first.
+
+        With a database go its past versions and the log of its requests.
+
+        Args:
+            is_needed: Says of a database that holds nothing that it is to stay.
+        Raises:
+            StatusError: RESOURCE_EXHAUSTED; none can be forgotten.
+        """
+        if len(self.databases) < MAX_DATABASES:
+            return
+        unused = [each for each in self.databases.values() if each.is_unused]
+        unused = [each for each in unused if not is_needed(each)]
+        unused.sort(key=lambda each: each.last_used)
+        # Some at once, so that not each request for a new one looks for one.
+        for service in unused[: 1 + MAX_DATABASES // 10]:
+            service.close()
+            del self.databases[service.name]
+        if len(self.databases) >= MAX_DATABASES:
+            raise StatusError(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"This server holds {MAX_DATABASES:,} databases with documents or listeners, and "
+                "no more; delete the documents of some, or restart it.",
+            )
+
+    def _forget_projects(self) -> None:
+        """Forget the projects that have no database and nothing of their own.
+
+        Raises:
+            StatusError: RESOURCE_EXHAUSTED; there is none.
+        """
+        used = {name.project for name in self.databases}
+        for name, project in tuple(self.projects.items()):
+            if (
+                name not in used
+                and project.ruleset is self.ruleset
+                and project.definitions is self.definitions
+                and project.recording is None
+                and not project.coverage.all()
+            ):
+                del self.projects[name]
+        if len(self.projects) >= MAX_DATABASES:
+            raise StatusError(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"This server holds {MAX_DATABASES:,} projects with databases or rules of their "
+                "own, and no more; use a project again, or restart it.",
+            )
 
     def set_rules(self, project_name: str, ruleset: CompiledRuleset | None) -> None:
         """Replace the rules of a project."""
@@ -167,7 +234,16 @@ class Backend:
 
 
 class DatabaseService:
-    """The operations of one database."""
+    """The operations of one database.
+
+    Args:
+        serial: Tells it from another of its name that was forgotten.
+        kept_records: What the logs of all databases keep.
+
+    Attributes:
+        users: Streams and waiting requests that hold it.
+        last_used: When it was asked last, in seconds of the caller's clock.
+    """
 
     def __init__(
         self,
@@ -175,16 +251,38 @@ class DatabaseService:
         project: Project,
         enforce_indexes: bool,
         profile: Profile = PRODUCTION,
+        *,
+        serial: int = 0,
+        kept_records: KeptRecords | None = None,
     ) -> None:
         self.name = name
         self.project = project
         self.profile = profile
+        self.serial = serial
+        self.users = 0
+        self.last_used = 0.0
         self.store = Database(name)
         self.engine = QueryEngine(self.store, project.definitions, enforce_indexes, profile)
         self.transactions = TransactionManager(self.store)
         self.queries = QueryUses()
-        self.log = RequestLog(self.queries.add)
+        self.log = RequestLog(self.queries.add, kept=kept_records)
         self.snapshots: dict[str, Mapping[ResourcePath, DocumentSnapshot]] = {}
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether it holds nothing that a client could miss, but past versions."""
+        return not (
+            self.users
+            or self.store.document_count
+            or self.snapshots
+            or self.transactions.open_count
+            or self.project.recording is not None
+        )
+
+    def close(self) -> None:
+        """Let go of what is counted elsewhere."""
+        self.log.close()
+        self.engine.close()
 
     # --- reads ------------------------------------------------------------------------------------
 

@@ -137,6 +137,10 @@ class Seed:
         if documents:
             service.store.load(documents, now)
 
+    def holds(self, name: DatabaseName) -> bool:
+        """Whether there are documents for a database."""
+        return name.database in self.documents or name.database in self.file.databases
+
 
 def read_export(overall: Path) -> Seed:
     """Read an export, all of it or nothing.

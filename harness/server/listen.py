@@ -94,6 +94,7 @@ async def listen_stream(
         with contextlib.suppress(asyncio.CancelledError, StatusError):
             await reader
         stream.close()
+        stream.leave()
 
 
 @dataclass(slots=True)
@@ -162,6 +163,17 @@ class _ListenStream:
             self._shell.clock_listeners.remove(self._clock_set)
         self._timer.cancel()
 
+    def leave(self) -> None:
+        """Let the database be forgotten."""
+        if self._service is not None:
+            self._service.users -= 1
+
+    @property
+    def _instance(self) -> bytes:
+        """What tokens are told by: this start of the server, and the database itself."""
+        assert self._service is not None
+        return self._shell.instance + self._service.serial.to_bytes(4)
+
     # --- from the client --------------------------------------------------------------------------
 
     def check(self) -> None:
@@ -198,6 +210,7 @@ class _ListenStream:
             name = parse_database_name(request.database or self._headers.database or "")
             self._caller = self._shell.caller(self._headers, name.project)
             self._service = self._shell.database(name)
+            self._service.users += 1
         elif request.database and request.database != str(self._service.name):
             raise invalid(
                 f"Request specified a database ({request.database}) that did not match the "
@@ -248,7 +261,7 @@ class _ListenStream:
         resume_type = message.WhichOneof("resume_type")
         since = None
         if resume_type == "resume_token":
-            since = decode_resume_token(message.resume_token, self._shell.instance)
+            since = decode_resume_token(message.resume_token, self._instance)
         elif resume_type == "read_time":
             since = wire.timestamp_from_proto(message.read_time)
         if not service.profile.resumes or (since is not None and not can_resume(since, now)):
@@ -422,7 +435,7 @@ class _ListenStream:
         return message
 
     def _stamp(self, change: Any, read_time: Timestamp) -> None:
-        change.resume_token = encode_resume_token(read_time, self._shell.instance)
+        change.resume_token = encode_resume_token(read_time, self._instance)
         wire.timestamp_to_proto(read_time, change.read_time)
 
 

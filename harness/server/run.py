@@ -298,7 +298,7 @@ def is_loopback(host: str) -> bool:
 
 def _export(server: RunningServer, folder: Path, project_id: str) -> int:
     now = partial(server.shell.clock.now, project_id)
-    service = server.shell.database(DatabaseName(project_id))
+    service = server.shell.database(DatabaseName(project_id), is_bounded=False)
     services = exported_with(server.shell.backend, service.name)
     try:
         write_suite_export(services, folder, now(), now())

@@ -46,6 +46,8 @@ served_record: ContextVar[RequestRecord | None] = ContextVar("served_record", de
 
 _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 20
+_MAX_WARNINGS = 1_000
+"""That name a project; a client could name projects without end."""
 
 T = TypeVar("T")
 
@@ -152,10 +154,18 @@ class Shell:
         default_factory=lambda: defaultdict(dict)
     )
 
-    def database(self, name: DatabaseName) -> DatabaseService:
-        """Return a database, making it when it is asked for first."""
+    def database(self, name: DatabaseName, *, is_bounded: bool = True) -> DatabaseService:
+        """Return a database, making it when it is asked for first.
+
+        Args:
+            is_bounded: Not one more than there may be.
+        Raises:
+            StatusError: RESOURCE_EXHAUSTED; there is no room for it.
+        """
         service = self.backend.databases.get(name)
         if service is None:
+            if is_bounded:
+                self.backend.make_room(self._is_needed)
             service = self.backend.database(name)
             service.log.listener = self.request_listener
             self.seed.sow(service, self.clock.now(name.project))  # no event, as an import is none
@@ -170,6 +180,10 @@ class Shell:
                 )
         return service
 
+    def _is_needed(self, service: DatabaseService) -> bool:
+        """Say of a database that holds nothing that it would be another if it were made anew."""
+        return self.seed.holds(service.name)
+
     def run(
         self,
         service: DatabaseService,
@@ -183,7 +197,7 @@ class Shell:
         if caller.function is not None:
             record.chain = self.chain_of(caller.function)
         served_record.set(record)
-        started = time.perf_counter()
+        started = service.last_used = time.perf_counter()
         self.acting = caller
         try:
             return operation(now, record)
@@ -207,7 +221,8 @@ class Shell:
         Args:
             operation: Gets the time, the record, and whether to fail rather than wait.
         """
-        started = time.perf_counter()
+        started = service.last_used = time.perf_counter()
+        service.users += 1
         project = service.name.project
         now = self.clock.now(project)
         deadline = now.micros + int(LOCK_WAIT_S * 1_000_000)
@@ -234,6 +249,7 @@ class Shell:
             record.code, record.message = StatusCode.CANCELLED, "The client has gone."
             raise
         finally:
+            service.users -= 1
             service.transactions.leave(record)
             record.latency_ms = (time.perf_counter() - started) * 1000
             service.log.append(record)
@@ -289,6 +305,8 @@ class Shell:
                 await asyncio.wait_for(waiter, max(timeout_s, 0))
         finally:
             waiters.pop(waiter, None)
+            if not waiters and self._waiters.get(name) is waiters:
+                del self._waiters[name]
 
     def _committed(self, service: DatabaseService, commit: CommitResult) -> None:
         for listener in tuple(self.commit_listeners):
@@ -303,7 +321,7 @@ class Shell:
             )
 
     def _warn_once(self, key: str, text: str) -> None:
-        if key not in self._warned:
+        if key not in self._warned and len(self._warned) < _MAX_WARNINGS:
             self._warned.add(key)
             logger.warning("%s", text)
 

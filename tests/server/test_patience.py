@@ -21,6 +21,7 @@ import pytest
 import requests
 from google.api_core import exceptions
 
+from harness.backend import service
 from harness.backend.service import Backend
 from harness.emulators.firestore_client import firestore_client
 from harness.firestore.index_definitions import IndexDefinitions
@@ -303,6 +304,52 @@ def test_a_viewer_who_only_pings_is_sent_away(
             ping = b"\x89\xfd\x00\x00\x00\x00" + bytes(125)
             with pytest.raises(ConnectionError):
                 viewer.sendall(ping * 100_000)
+
+
+# --- clients that name databases without end ------------------------------------------------------
+
+
+def test_a_client_may_name_a_new_database_in_each_request(
+    quick: ServerUnderTest, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = quick.running.shell.backend
+    monkeypatch.setattr(service, "MAX_DATABASES", most := len(backend.databases) + 20)
+    project.client().document("c/a").set({"n": 1})
+    listener = Project(quick, new_project_id(), lambda _: None)
+    db = listener.client()
+    found = threading.Semaphore(0)
+    watch = db.document("c/a").on_snapshot(lambda *_: found.release())
+    assert found.acquire(timeout=LIMIT_S)
+    for number in range(5 * most):
+        root = f"/v1/projects/demo-many-{number}/databases/(default)/documents"
+        assert quick.http("GET", f"{root}/c/a").status_code == 404
+    assert len(backend.databases) <= most
+    assert project.client().document("c/a").get().get("n") == 1
+    db.document("c/a").set({"n": 2})
+    assert found.acquire(timeout=LIMIT_S)
+    watch.unsubscribe()
+
+
+def test_databases_with_documents_have_an_end(
+    quick: ServerUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = quick.running.shell.backend
+    monkeypatch.setattr(service, "MAX_DATABASES", 20 + len(backend.databases))
+    roots = [
+        f"/v1/projects/demo-full-{number}/databases/(default)/documents" for number in range(99)
+    ]
+    answers = {root: quick.http("PATCH", f"{root}/c/a", json={}) for root in roots}
+    refused = {root: each for root, each in answers.items() if each.status_code != 200}
+    assert 0 < len(refused) < 99
+    for each in refused.values():
+        assert each.status_code == 429
+        assert each.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+        assert "databases with documents or listeners" in each.json()["error"]["message"]
+    for root in answers.keys() - refused.keys():
+        assert quick.http("DELETE", f"{root}/c/a").status_code == 200
+    for root in refused:
+        assert quick.http("PATCH", f"{root}/c/a", json={}).status_code in (200, 429)
+    assert quick.http("GET", f"{next(iter(refused))}/c/a").status_code == 200
 
 
 # --- clients that have gone -----------------------------------------------------------------------
