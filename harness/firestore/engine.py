@@ -5,7 +5,7 @@ This is the door that the other layers use. It knows no callers, rules or transa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.errors import StatusCode, StatusError
@@ -20,6 +20,7 @@ from harness.firestore.cost import (
 )
 from harness.firestore.documents import DocumentSnapshot
 from harness.firestore.execute import Execution, compile_projection
+from harness.firestore.index_building import MANY_DOCUMENTS
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.indexes import IndexSet
 from harness.firestore.listing import ListPage, list_documents
@@ -27,9 +28,9 @@ from harness.firestore.missing_index import MissingIndex
 from harness.firestore.nearest import find_nearest, validate_nearest
 from harness.firestore.partition import PartitionPage, partition_query
 from harness.firestore.paths import ResourcePath
-from harness.firestore.planner import QueryPlan, plan_query
+from harness.firestore.planner import QueryPlan, collection_of, plan_query
 from harness.firestore.profile import PRODUCTION, Profile
-from harness.firestore.query import Aggregation, StructuredQuery
+from harness.firestore.query import NAME, Aggregation, StructuredQuery
 from harness.firestore.query_checks import validate_aggregations, validate_query
 from harness.firestore.store import Database
 from harness.firestore.values import Timestamp, Value
@@ -131,6 +132,28 @@ class QueryEngine:
         if isinstance(plan, MissingIndex):
             raise StatusError(StatusCode.FAILED_PRECONDITION, plan.message(self.database.name))
         return plan
+
+    def build_steps(
+        self, query: StructuredQuery, aggregations: Sequence[Aggregation] = ()
+    ) -> Iterator[None]:
+        """Build the indexes over many documents that a query would build, a step for each turn.
+
+        Between steps the database may change, and be asked. A query that cannot be run needs none.
+        """
+        if self.database.document_count < MANY_DOCUMENTS:
+            return
+        try:
+            plan = self.plan(query, aggregations)
+        except StatusError:
+            return
+        if isinstance(plan, MissingIndex):
+            return
+        collection = collection_of(query)
+        for disjunct in plan.disjuncts:
+            for scan in disjunct.scans:
+                # Who only counts may need no index of the names.
+                if not (aggregations and scan.index.fields[0].field == NAME):
+                    yield from self.indexes.build_steps(scan.index, collection)
 
     def run_query(self, query: StructuredQuery, at: Timestamp | None = None) -> QueryResult:
         """Run a query on the latest data, or on the data at a time in the past.

@@ -20,8 +20,9 @@ from harness.firestore.filters import (
     compile_sort_key,
     order_key,
 )
+from harness.firestore.index_building import Entry
 from harness.firestore.index_definitions import IndexMode
-from harness.firestore.indexes import Entries, Entry, IndexSet, direct_documents
+from harness.firestore.indexes import Entries, IndexSet, direct_documents
 from harness.firestore.keys import invert, value_key
 from harness.firestore.masks import project_fields
 from harness.firestore.paths import ROOT, FieldPath, ResourcePath

@@ -16,6 +16,13 @@ from sortedcontainers import SortedList
 
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import CommitResult, DocumentChange, DocumentSnapshot
+from harness.firestore.index_building import (
+    MANY_DOCUMENTS,
+    Entry,
+    EntryKeys,
+    IndexBuild,
+    changes_about_everything,
+)
 from harness.firestore.index_definitions import IndexDefinition, IndexField, IndexMode
 from harness.firestore.keys import invert, value_key
 from harness.firestore.paths import ROOT, ResourcePath
@@ -23,9 +30,6 @@ from harness.firestore.query import NAME
 from harness.firestore.ranges import NameSpace, descending
 from harness.firestore.store import Database
 from harness.firestore.values import MISSING, Timestamp, Vector, get_field
-
-Entry: TypeAlias = tuple[bytes, ResourcePath]
-EntryKeys: TypeAlias = Callable[[DocumentSnapshot], Sequence[bytes]]
 
 _FLIPPED = {
     IndexMode.ASCENDING: IndexMode.DESCENDING,
@@ -172,7 +176,12 @@ def _mirrored(low: bytes, high: bytes) -> tuple[bytes, bytes]:
     return mirrored_low, mirrored_high
 
 
-_Indexes: TypeAlias = "dict[tuple[IndexField, ...], SortedEntries]"
+_StoredFields: TypeAlias = tuple[IndexField, ...]
+_Indexes: TypeAlias = "dict[_StoredFields, SortedEntries]"
+
+MAX_INDEXES: Final = 500
+"""Indexes kept of one collection or group: a client may sort by another field in each query, and
+each commit looks at all of them. More are built again when they are asked for."""
 
 
 class IndexSet:
@@ -180,9 +189,10 @@ class IndexSet:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._of_collection: defaultdict[ResourcePath, _Indexes] = defaultdict(dict)
-        self._of_group: defaultdict[str, _Indexes] = defaultdict(dict)
+        self._of_collection: dict[ResourcePath, _Indexes] = {}
+        self._of_group: dict[str, _Indexes] = {}
         self._of_database: _Indexes = {}
+        self._builds: dict[tuple[_Owner, _StoredFields], IndexBuild] = {}
         self.close = database.subscribe(self._on_commit)
 
     def entries(
@@ -200,13 +210,7 @@ class IndexSet:
         Raises:
             StatusError: FAILED_PRECONDITION if versions of that time are no longer kept.
         """
-        backwards = index.fields[0].mode is IndexMode.DESCENDING and all(
-            item.mode in _FLIPPED for item in index.fields
-        )
-        fields = index.fields
-        if backwards:
-            # One sorted structure serves a field's ascending and its descending index.
-            fields = tuple(IndexField(item.field, _FLIPPED[item.mode]) for item in fields)
+        fields, backwards = _stored(index)
         latest = self._latest(index, fields, collection)
         changed = [] if at is None else self._changed_since(at)
         forward: SortedEntries | PastEntries = latest
@@ -214,37 +218,78 @@ class IndexSet:
             forward = PastEntries(latest, changed, _scope_test(index, collection))
         return BackwardEntries(forward) if backwards else forward
 
-    def _latest(
+    def build_steps(
+        self, index: IndexDefinition, collection: ResourcePath | None
+    ) -> Iterator[None]:
+        """Build an index over many documents, if it is not there, a step for each turn.
+
+        Between the steps anything may happen: commits, queries, another who builds the same.
+        """
+        fields, _ = _stored(index)
+        key = (_owner(index, collection), fields)
+        if fields in self._kept(index, collection):
+            return
+        build = self._builds.get(key)
+        if build is None:
+            paths = tuple(self._paths(index, collection))
+            if len(paths) < MANY_DOCUMENTS:
+                return
+            entry_keys = compile_entry_keys(fields, NameSpace(collection))
+            in_scope = _scope_test(index, collection)
+            build = IndexBuild(paths, self._database.get, entry_keys, in_scope)
+            self._builds[key] = build
+            yield
+        while not build.is_done and self._builds.get(key) is build:
+            build.step()
+            yield
+        if self._builds.get(key) is build:
+            entries, changed = build.result()
+            found = SortedEntries(entries, build.entry_keys)
+            for before, after in changed:
+                found.change(before, after)
+            self._keep(index, collection, fields, found)
+
+    def _kept(self, index: IndexDefinition, collection: ResourcePath | None) -> _Indexes:
+        if collection is not None:
+            return self._of_collection.get(collection, {})
+        if index.collection_group is not None:
+            return self._of_group.get(index.collection_group, {})
+        return self._of_database
+
+    def _keep(
         self,
         index: IndexDefinition,
-        fields: tuple[IndexField, ...],
         collection: ResourcePath | None,
-    ) -> SortedEntries:
+        fields: _StoredFields,
+        entries: SortedEntries,
+    ) -> None:
+        """Keep an index up to date from now on; one over no documents is made as fast again."""
+        self._builds.pop((_owner(index, collection), fields), None)
         if collection is not None:
-            indexes = self._of_collection[collection]
+            if not self._database.count_in(collection):
+                return
+            indexes = self._of_collection.setdefault(collection, {})
         elif index.collection_group is not None:
-            indexes = self._of_group[index.collection_group]
+            if not self._database.collections_with_id(index.collection_group):
+                return
+            indexes = self._of_group.setdefault(index.collection_group, {})
         else:
             indexes = self._of_database
-        found = indexes.get(fields)
+        if len(indexes) >= MAX_INDEXES:
+            del indexes[next(iter(indexes))]
+        indexes[fields] = entries
+
+    def _latest(
+        self, index: IndexDefinition, fields: _StoredFields, collection: ResourcePath | None
+    ) -> SortedEntries:
+        found = self._kept(index, collection).get(fields)
         if found is None:
             entry_keys = compile_entry_keys(fields, NameSpace(collection))
-            found = SortedEntries(self._build(index, collection, entry_keys), entry_keys)
-            indexes[fields] = found
+            documents = map(self._database.get, self._paths(index, collection))
+            entries = ((key, each.path) for each in documents if each for key in entry_keys(each))
+            found = SortedEntries(entries, entry_keys)
+            self._keep(index, collection, fields, found)
         return found
-
-    def _build(
-        self,
-        index: IndexDefinition,
-        collection: ResourcePath | None,
-        entry_keys: EntryKeys,
-    ) -> Iterator[Entry]:
-        database = self._database
-        for path in self._paths(index, collection):
-            document = database.get(path)
-            if document is not None:
-                for key in entry_keys(document):
-                    yield key, path
 
     def _paths(
         self, index: IndexDefinition, collection: ResourcePath | None
@@ -286,22 +331,47 @@ class IndexSet:
             else:
                 del self._of_collection[collection]
         for collection_id, changes in of_group.items():
-            _take_in(self._of_group[collection_id], changes)
+            if self._database.collections_with_id(collection_id):
+                _take_in(self._of_group[collection_id], changes)
+            else:
+                del self._of_group[collection_id]
         if self._of_database:
             _take_in(self._of_database, commit.changes)
+        for key, build in tuple(self._builds.items()):
+            build.hear(commit.changes)
+            if build.is_outdated:
+                del self._builds[key]
 
 
 def _take_in(indexes: _Indexes, changes: Sequence[DocumentChange]) -> None:
     for fields, entries in tuple(indexes.items()):
-        if len(changes) > _FEW_CHANGES and len(changes) > len(entries) // 4:
-            # Cheaper to build again, if anybody asks: a load or a clear changes about everything.
+        if changes_about_everything(len(changes), len(entries)):
             del indexes[fields]
             continue
         for change in changes:
             entries.change(change.before, change.after)
 
 
-_FEW_CHANGES: Final = 100
+def _stored(index: IndexDefinition) -> tuple[tuple[IndexField, ...], bool]:
+    """Return the fields by which an index is kept, and whether it is read from its end.
+
+    One sorted structure serves a field's ascending and its descending index.
+    """
+    fields = index.fields
+    backwards = fields[0].mode is IndexMode.DESCENDING and all(
+        item.mode in _FLIPPED for item in fields
+    )
+    if backwards:
+        fields = tuple(IndexField(item.field, _FLIPPED[item.mode]) for item in fields)
+    return fields, backwards
+
+
+_Owner: TypeAlias = tuple[ResourcePath | None, str | None]
+
+
+def _owner(index: IndexDefinition, collection: ResourcePath | None) -> _Owner:
+    """Return what an index is over: a collection or a group; neither for all documents."""
+    return collection, None if collection is not None else index.collection_group
 
 
 def direct_documents(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from harness.errors import StatusCode, StatusError
 from harness.firestore.cost import Cost
 from harness.firestore.documents import DocumentSnapshot
-from harness.firestore.indexes import Entry, direct_documents
+from harness.firestore.index_building import Entry
+from harness.firestore.indexes import direct_documents
 from harness.firestore.missing_index import MissingIndex
 from harness.firestore.paths import ResourcePath, parse_field_path
 from harness.firestore.planner import collection_of

@@ -23,6 +23,7 @@ from harness.backend.metering import AskedQuery, RequestRecord, query_collection
 from harness.backend.service import DatabaseService
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import CommitResult
+from harness.firestore.index_building import MANY_DOCUMENTS
 from harness.firestore.listen import (
     Added,
     Deleted,
@@ -190,9 +191,23 @@ class _ListenStream:
         """Take in requests until there are no more; `None` in the queue says that this is over."""
         try:
             async for request in requests:
+                await self._prepare(request)
                 self._handle(request)
         finally:
             self.queue.put_nowait(None)
+
+    async def _prepare(self, request: Any) -> None:
+        """Build the indexes that a query over many documents will want."""
+        target = request.add_target
+        if target.WhichOneof("target_type") != "query":
+            return
+        service = self._open(request)
+        if service.store.document_count < MANY_DOCUMENTS:
+            return
+        with contextlib.suppress(StatusError):  # which `_add` tells the client
+            _, parent = parse_parent_name(target.query.parent)
+            query = wire.query_from_proto(parent, target.query.structured_query)
+            await self._shell.build_indexes(service, query)
 
     def _handle(self, request: Any) -> None:
         service = self._open(request)

@@ -209,6 +209,7 @@ class FirestoreRpcs:
             wire.consistency_from_proto(request),
             wire.explain_from_proto(request),
         )
+        await self._shell.build_indexes(service, operation.query)
         started = time.perf_counter()
         reply = await self._read(
             "RunQuery",
@@ -233,6 +234,7 @@ class FirestoreRpcs:
             wire.consistency_from_proto(request),
             wire.explain_from_proto(request),
         )
+        await self._shell.build_indexes(service, operation.query, operation.aggregations)
         started = time.perf_counter()
         reply = await self._read(
             "RunAggregationQuery",

@@ -750,6 +750,7 @@ def test_a_channel_that_is_odd_does_no_harm(server: Victim, query: str, form: st
 def test_the_page_names_the_limits_that_hold() -> None:
     page = (Path(__file__).parents[2] / "docs/robustness.md").read_text(encoding="utf-8")
     from harness.backend import metering, service
+    from harness.firestore import indexes
     from harness.server import listen, request_monitor, transport, wire
     from harness.server import web_channel_sessions as sessions
 
@@ -768,6 +769,7 @@ def test_the_page_names_the_limits_that_hold() -> None:
         metering.LOG_SIZE,
         metering.MAX_RECORDS_KEPT,
         metering.MAX_CALLERS,
+        indexes.MAX_INDEXES,
     ):
         assert f"{number:,}" in page
     for mebibytes in (
