@@ -20,22 +20,26 @@ from typing import Final
 MANY: Final = 5
 """Connections held by one client that may be all it has."""
 TURN_S: Final = 0.2
-"""How often one of them is given up where nobody is known to wait, and more often where some do."""
-_LEAST_TURN_S: Final = 0.02
+"""How long until all that waits has had its turn, while a client asks for nothing."""
+_BUSY_TURN_S: Final = 0.05
+"""The same while it does: who has asked will mostly ask again."""
+_BUSY_S: Final = 1.0
+_LEAST_TURN_S: Final = 0.01
 
 
 @dataclass(slots=True)
 class _Client:
     members: int = 0
+    busy_until: float = 0.0
     # What gives each up; the longest held first.
     held: dict[object, Callable[[], None]] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
 
-    @property
-    def turn_s(self) -> float:
+    def turn_s(self, now: float) -> float:
         """How long until the next is given up: the sooner, the more members hold none."""
         waiting = self.members - len(self.held)
-        return max(TURN_S / max(waiting, 1), _LEAST_TURN_S)
+        everybody_s = _BUSY_TURN_S if now < self.busy_until else TURN_S
+        return max(everybody_s / max(waiting, 1), _LEAST_TURN_S)
 
 
 class ConnectionTurns:
@@ -56,6 +60,19 @@ class ConnectionTurns:
             del self._clients[client]
             if known.timer is not None:
                 known.timer.cancel()
+
+    def asked(self, client: Hashable) -> None:
+        """Note that a client has asked for something, by a connection that it does not hold."""
+        known = self._clients.get(client)
+        if known is None:
+            return
+        now = asyncio.get_running_loop().time()
+        was_busy = now < known.busy_until
+        known.busy_until = now + _BUSY_S
+        if known.timer is not None and not was_busy:
+            known.timer.cancel()
+            known.timer = None
+            self._go_on(known)
 
     def hold(self, client: Hashable, holder: object, give_up: Callable[[], None]) -> None:
         """Note that a connection is held.
@@ -78,7 +95,7 @@ class ConnectionTurns:
     def _go_on(self, known: _Client) -> None:
         if known.timer is None and len(known.held) >= MANY:
             loop = asyncio.get_running_loop()
-            known.timer = loop.call_later(known.turn_s, self._turn, known)
+            known.timer = loop.call_later(known.turn_s(loop.time()), self._turn, known)
 
     def _turn(self, known: _Client) -> None:
         known.timer = None

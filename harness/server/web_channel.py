@@ -119,6 +119,7 @@ class WebChannels:
             is_polling = _parameter(request, "CI") == "1"
             body = self._back_channel(session, is_polling)
             return replace(_answer(200), stream=body)
+        self._turns.asked(session.client)
         self._take_in(session, request)
         is_open = int(session.back_channel is not None)
         status = json.dumps([is_open, session.last_id, _NO_OUTSTANDING_BYTES])
@@ -143,6 +144,7 @@ class WebChannels:
         )
         self._sessions[session.id] = session
         self._turns.join(session.client)
+        self._turns.asked(session.client)
         session.task = asyncio.get_running_loop().create_task(self._converse(session))
         self._keep(session)
         self._take_in(session, request)

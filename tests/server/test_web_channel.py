@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import time
@@ -14,6 +15,7 @@ import pytest
 import requests
 
 from harness.server import web_channel
+from harness.server.connection_turns import MANY, TURN_S, ConnectionTurns
 from harness.server.web_channel import WebChannels, frame
 from tests.server.running import Project, unsigned_token
 
@@ -374,3 +376,49 @@ def test_who_gives_a_connection_up_asks_again_and_loses_nothing(project: Project
             read = [each.result(2 * TIMEOUT_S) for each in reading]
         assert [found for found, _ in read] == [list(range(1, changes + 1))] * 8
         assert all(answers > 1 for _, answers in read)
+
+
+def test_turns_come_sooner_while_a_client_asks_and_where_many_wait() -> None:
+    turns = ConnectionTurns()
+
+    async def given_up(members: int, *, asks: bool) -> float:
+        """Hold five connections, each taken again when it is given up; return how many turns there
+        were in the time of one that nobody hurries.
+        """
+        count = 0
+
+        def take(holder: object) -> None:
+            def give_up() -> None:
+                nonlocal count
+                count += 1
+                turns.let_go("browser", holder)
+                take(holder)
+
+            turns.hold("browser", holder, give_up)
+
+        for number in range(members):
+            turns.join("browser")
+            if number < MANY:
+                take(object())
+        if asks:
+            turns.asked("browser")
+        started = time.monotonic()
+        await asyncio.sleep(0.9)
+        turns_of_time = (time.monotonic() - started) / TURN_S
+        for _ in range(members):
+            turns.leave("browser")
+        return count / turns_of_time
+
+    async def main() -> tuple[float, float, float]:
+        return (
+            await given_up(MANY, asks=False),
+            await given_up(MANY, asks=True),
+            await given_up(4 * MANY, asks=False),
+        )
+
+    idle, asking, crowded = asyncio.run(main())
+    assert 0 < idle <= 1
+    assert asking > idle
+    assert crowded > idle
+    turns.asked("browser")  # nothing is left of it, and it needs no loop
+    assert not turns._clients
