@@ -10,6 +10,11 @@ import sys
 from harness.errors import HarnessError
 from harness.server.options import HELP, parse_options
 
+_GARBAGE_THRESHOLDS = (5_000, 50, 50)
+"""What is written stays, and a request leaves nothing behind that only the garbage collector finds:
+it looks less often, and into what has stayed for long a great deal less often.
+"""
+
 
 def main() -> int:
     """Run with the process's arguments and return its exit status."""
@@ -29,6 +34,7 @@ def main() -> int:
 
         gc.freeze()
         gc.enable()
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
         return run_server(options)
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")

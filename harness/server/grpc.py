@@ -12,12 +12,13 @@ import asyncio
 import logging
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Final
 
 from harness.errors import StatusCode, StatusError
+from harness.server.at_once import run_at_once
 from harness.server.bounds import Incoming, payload_too_large, too_much_incoming
 from harness.server.fault_injection import AnswerCut
 from harness.server.function_processes import FunctionProcesses
@@ -147,9 +148,17 @@ class GrpcService:
             f"gRPC message exceeds maximum size {MAX_MESSAGE_BYTES}: {size}",
         )
 
-    def start(self, coroutine: Any) -> asyncio.Task[None]:
-        """Run a call in the background; the loop itself keeps only weak references."""
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a call in the background."""
+        return self._kept(asyncio.get_running_loop().create_task(coroutine))
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Run a call at once; what of it has to wait, in the background."""
+        task = run_at_once(coroutine)
+        return None if task is None else self._kept(task)
+
+    def _kept(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        # The loop itself keeps only weak references.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -212,7 +221,7 @@ class GrpcCall:
         if self._messages is not None:
             self._messages.put_nowait(None)
         elif self.method is not None:
-            self._task = self._service.start(self._answer(self.method))
+            self._task = self._service.run(self._answer(self.method))
 
     def lost(self) -> None:
         """Cancel the call."""

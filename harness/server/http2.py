@@ -14,6 +14,7 @@ Source: RFC 9113.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from struct import Struct
 from typing import Final, Protocol, cast
@@ -50,6 +51,8 @@ MAX_UNREAD_BYTES = 64 * 1024 * 1024
 """Answers that wait for one client; while more do, no more of its requests are taken."""
 MAX_CONTROL_FRAMES = 10_000
 """Frames a second that ask for work and bring none: pings, settings, resets, empty ones."""
+_AT_ONCE = 8
+"""Requests of one connection that begin in one turn of the loop; then others have theirs."""
 _RESET_COUNTS_AS = 4
 """A request that is taken back has cost more than a ping."""
 MAX_CONTINUATIONS = 64
@@ -186,9 +189,10 @@ class Http2Stream:
 
     def abandon(self, code: int) -> None:
         """Give up the stream for what its client did wrong, and tell the handler."""
+        handler = self.handler
         self.reset(code)
-        if self.handler is not None:
-            self.handler.lost()
+        if handler is not None:
+            handler.lost()
 
     async def drain(self) -> None:
         """Wait until the client has taken most of what was sent."""
@@ -235,8 +239,9 @@ class Http2Stream:
         self.receives = False
         self._drop_queue()
         self.wake()
-        if self.handler is not None:
-            self.handler.lost()
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            handler.lost()
 
     def _drop_queue(self) -> None:
         self._connection.queued_bytes -= len(self.queued)
@@ -249,6 +254,8 @@ class Http2Stream:
             self._connection.write_later(frame(_RST_STREAM, 0, self.id, _WORD.pack(NO_ERROR)))
         self.is_over = True
         self.wake()
+        # Each holds the other: let go, so that the garbage collector need not find them.
+        self.handler = None
         self._connection.forget(self)
 
 
@@ -272,7 +279,9 @@ class Http2Connection(asyncio.Protocol):
         self._unbegun_rounds = 0
         self._to_acknowledge = 0
         self._initial_window = _DEFAULT_WINDOW
-        self._is_reading = False
+        self._complete: deque[Http2Stream] = deque()
+        self._begun = 0
+        self._is_gathering = False
         self._out: list[bytes] = []
         self.max_frame_size = _DEFAULT_FRAME_SIZE
         self.window = _DEFAULT_WINDOW
@@ -332,11 +341,15 @@ class Http2Connection(asyncio.Protocol):
                     stream.handler.silent()
 
     def data_received(self, data: bytes) -> None:
-        """Handle every complete frame; what they are answered with at once leaves in one write."""
+        """Handle every complete frame; what they are answered with at once leaves in one write.
+
+        So do the answers of requests whose last byte is among them, of the first few at least.
+        """
         if self.is_paused and self._transport is not None and self._unread > MAX_UNREAD_BYTES:
             self._transport.pause_reading()  # until the client has read what it has asked for
         self._received += data
-        self._is_reading = True
+        self._begun = 0
+        self._is_gathering = True
         try:
             self._read_frames()
         except ConnectionFailure as failure:
@@ -344,14 +357,17 @@ class Http2Connection(asyncio.Protocol):
         except HeaderError as error:
             self._fail(ConnectionFailure(COMPRESSION_ERROR, str(error)))
         finally:
-            self._is_reading = False
-            if self._out and self._transport is not None:
-                out, self._out = b"".join(self._out), []
-                self._transport.write(out)
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        self._is_gathering = False
+        if self._out and self._transport is not None:
+            out, self._out = b"".join(self._out), []
+            self._transport.write(out)
 
     def write(self, data: bytes) -> None:
         """Send bytes; while frames are being read, they wait for the end of that."""
-        if self._is_reading:
+        if self._is_gathering:
             self._out.append(data)
         elif self._transport is not None:
             self._transport.write(data)
@@ -534,8 +550,32 @@ class Http2Connection(asyncio.Protocol):
 
     def _ended(self, stream: Http2Stream) -> None:
         stream.receives = False
-        if stream.handler is not None and not stream.is_over:
+        if stream.handler is None:
+            return
+        if self._begun < _AT_ONCE and not self._complete:
+            self._begun += 1
             stream.handler.end()
+            return
+        # Nobody overtakes those who wait already.
+        self._complete.append(stream)
+        if len(self._complete) == 1:
+            asyncio.get_running_loop().call_soon(self._begin_more)
+
+    def _begin_more(self) -> None:
+        """Let requests begin that were too many for the turn before."""
+        complete = self._complete
+        self._begun = 0
+        self._is_gathering = True
+        try:
+            while complete and self._begun < _AT_ONCE:
+                handler = complete.popleft().handler
+                if handler is not None:  # its client still waits
+                    self._begun += 1
+                    handler.end()
+        finally:
+            if complete:
+                asyncio.get_running_loop().call_soon(self._begin_more)
+            self._write_gathered()
 
     def _settings(self, flags: int, payload: bytes) -> None:
         self._has_settings = True

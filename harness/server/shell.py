@@ -7,7 +7,6 @@ One event loop; an operation of the back end is one synchronous call. Only waiti
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import string
@@ -319,8 +318,8 @@ class Shell:
         waiters = self._waiters[name]
         waiters[waiter] = None
         try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(waiter, max(timeout_s, 0))
+            # Not `wait_for`, which has to be in a task.
+            await asyncio.wait((waiter,), timeout=max(timeout_s, 0))
         finally:
             waiters.pop(waiter, None)
             if not waiters and self._waiters.get(name) is waiters:

@@ -182,14 +182,23 @@ def hear(connection: socket.socket, until: Callable[[Heard], bool]) -> Heard:
             heard.is_closed = True
             return heard
         received += part
-        while len(received) >= 9:
-            length = int.from_bytes(received[:3], "big")
-            if len(received) < 9 + length:
-                break
-            stream_id = int.from_bytes(received[5:9], "big")
-            heard.frames.append((received[3], received[4], stream_id, received[9 : 9 + length]))
-            received = received[9 + length :]
+        frames = frames_in(received)
+        heard.frames += frames
+        received = received[sum(9 + len(payload) for *_, payload in frames) :]
     return heard
+
+
+def frames_in(data: bytes) -> list[tuple[int, int, int, bytes]]:
+    """Return the complete frames that bytes begin with: kind, flags, stream and payload."""
+    frames, start = [], 0
+    while len(data) - start >= 9:
+        end = start + 9 + int.from_bytes(data[start : start + 3], "big")
+        if end > len(data):
+            break
+        stream_id = int.from_bytes(data[start + 5 : start + 9], "big")
+        frames.append((data[start + 3], data[start + 4], stream_id, data[start + 9 : end]))
+        start = end
+    return frames
 
 
 def converse(server: Victim, sent: bytes, until: Callable[[Heard], bool]) -> Heard:

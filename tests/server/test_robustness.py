@@ -116,7 +116,7 @@ ABUSES = {
         http2.COMPRESSION_ERROR,
     ),
     "pings without end": (
-        frame(PING, 0, 0, bytes(8)) * (http2.MAX_CONTROL_FRAMES + 1),
+        frame(PING, 0, 0, bytes(8)) * (2 * http2.MAX_CONTROL_FRAMES + 1),
         http2.ENHANCE_YOUR_CALM,
     ),
     "settings without end": (
