@@ -147,6 +147,7 @@ class IndexDefinitions:
     _overrides_of: Mapping[tuple[str, FieldPath], SingleFieldIndexes] = field(
         init=False, repr=False, compare=False
     )
+    _groups_with_arrays: frozenset[str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         grouped: dict[tuple[str | None, QueryScope], tuple[IndexDefinition, ...]] = {}
@@ -159,6 +160,12 @@ class IndexDefinitions:
             "_overrides_of",
             {(item.collection_group, item.field): item.indexes for item in self.overrides},
         )
+        with_arrays = frozenset(
+            index.collection_group
+            for index in self.composites
+            if any(indexed.mode is IndexMode.CONTAINS for indexed in index.fields)
+        )
+        object.__setattr__(self, "_groups_with_arrays", with_arrays)
 
     @property
     def expiry_fields(self) -> Mapping[str, FieldPath]:
@@ -181,6 +188,10 @@ class IndexDefinitions:
     ) -> tuple[IndexDefinition, ...]:
         """Return the composite and vector indexes of a collection group at one scope."""
         return self._composites_of.get((collection_group, query_scope), ())
+
+    def has_array_composites(self, collection_group: str) -> bool:
+        """Say whether a composite index may have several entries of one document of a group."""
+        return collection_group in self._groups_with_arrays
 
     def single_field_indexes(self, collection_group: str, path: FieldPath) -> SingleFieldIndexes:
         """Return the single-field indexes of a field.

@@ -13,7 +13,6 @@ from harness.firestore.index_definitions import (
     IndexDefinition,
     IndexDefinitions,
     IndexMode,
-    QueryScope,
 )
 from harness.firestore.index_entries import index_entries
 from harness.firestore.paths import ResourcePath
@@ -49,16 +48,10 @@ def check_index_entries(path: ResourcePath, fields: Fields, definitions: IndexDe
 
 
 def _is_surely_within(path: ResourcePath, fields: Fields, definitions: IndexDefinitions) -> bool:
-    group = path.collection_id
     return (
         document_name_size_bytes(path) <= _SHORT_NAME_BYTES
         and fields_size_bytes(fields) <= _SMALL_FIELDS_BYTES
-        and not any(
-            field.mode is IndexMode.CONTAINS
-            for scope in QueryScope
-            for index in definitions.composites_of(group, scope)
-            for field in index.fields
-        )
+        and not definitions.has_array_composites(path.collection_id)
     )
 
 

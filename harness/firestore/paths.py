@@ -215,6 +215,7 @@ def parse_database_name(text: str) -> DatabaseName:
     return database
 
 
+@lru_cache(maxsize=4096)
 def parse_document_name(text: str) -> tuple[DatabaseName, ResourcePath]:
     """Parse the full name of a document.
 

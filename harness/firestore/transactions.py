@@ -51,6 +51,8 @@ _TOTAL_MICROS = limits.TRANSACTION_TOTAL_S * 1_000_000
 _EARLIER_KEPT = 1_000
 _LONGEST_LINE = 100
 
+_NOBODY: frozenset[bytes] = frozenset()
+
 CONTENTION = "Too much contention on these documents. Please try again."
 EXPIRED = "The referenced transaction has expired or is no longer valid."
 
@@ -312,6 +314,8 @@ class TransactionManager:
             own: The transaction that writes, if one does: it never waits for itself.
         """
         self.expire(now)
+        if not self._open:
+            return _NOBODY
         age = self._age_of_write(request, own)
         return frozenset(
             transaction.id
@@ -402,6 +406,8 @@ class TransactionManager:
 
     def _committed(self, commit: CommitResult) -> None:
         """Make those lose that have read what has changed, whoever changed it."""
+        if not self._open:
+            return
         before = Timestamp(commit.commit_time.micros - 1)
         for transaction in tuple(self._open.values()):
             if transaction.locks and any(map(transaction.reads.is_disturbed_by, commit.changes)):

@@ -260,7 +260,7 @@ def document_path(name: str, database: DatabaseName) -> ResourcePath:
         StatusError: INVALID_ARGUMENT.
     """
     named, path = parse_document_name(name)
-    if named != database:
+    if named is not database and named != database:
         raise invalid(f'Document "{name}" is not in database "{database}".')
     return path
 

@@ -8,8 +8,9 @@ from harness.errors import ConfigError, StatusError
 from harness.firestore import limits
 from harness.firestore.index_definitions import IndexDefinitions, parse_index_file
 from harness.firestore.index_entries import index_entries
-from harness.firestore.index_limits import check_index_entries
+from harness.firestore.index_limits import _SMALL_FIELDS_BYTES, check_index_entries
 from harness.firestore.paths import ResourcePath
+from harness.firestore.sizes import fields_size_bytes
 from harness.firestore.values import Fields
 
 A = ResourcePath("c/a")
@@ -64,6 +65,15 @@ def test_two_arrays_in_one_index_are_counted_and_not_multiplied_out() -> None:
         if len(entries.index.fields) > 2
     )
     assert composite.count == limits.MAX_INDEX_ENTRIES_PER_DOCUMENT + 1
+
+
+def test_a_small_document_may_have_too_many_entries_in_an_index_of_two_arrays() -> None:
+    letters = tuple(map(chr, range(203)))
+    fields: Fields = {"f": letters, "g": letters}
+    assert fields_size_bytes(fields) <= _SMALL_FIELDS_BYTES
+    index = [{"fieldPath": name, "arrayConfig": "CONTAINS"} for name in "fg"]
+    assert refusal(fields, IndexDefinitions()) is None
+    assert refusal(fields, defined(index)) == "too many index entries for entity /c/a"
 
 
 def test_one_entry_may_be_too_large() -> None:
