@@ -14,7 +14,7 @@ from harness.server.__main__ import main
 
 _METER = {
     metering.RequestLog: ("append",),
-    metering.RequestRecord: ("touch", "sent"),
+    metering.RequestRecord: ("sent",),
     metering.Tally: ("add", "add_cost"),
     service.DatabaseService: ("_meter_writes", "_meter_query"),
     service: ("query_shape", "query_collection"),

@@ -75,6 +75,7 @@ ANONYMOUS = Caller(CallerKind.ANONYMOUS)
 INVALID_TOKEN = "invalid jwt"
 
 
+@lru_cache(maxsize=1024)
 def classify_authorization(
     header: str | None,
     label: str | None = None,

@@ -123,7 +123,8 @@ class Judge:
                 taken.append(RecordedDecision(request, decision.allowed))
             if message is None:
                 self._record.tally.rules_reads += len(self._accesses.documents) - charged
-                self._record.verdicts.append(_verdict(request, path, decision))
+                verdict = _verdict(request, path, decision)
+                self._record.verdicts = (*self._record.verdicts, verdict)
                 if self._monitor is not None:
                     project = self._store.name.project
                     self._monitor.add(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from harness.backend.auth import Caller
 from harness.errors import StatusCode
@@ -177,7 +177,7 @@ class RequestRecord:
         rpc: The method's name on the wire, such as `RunQuery`.
         caller: Who asked.
         started: When it was received, in microseconds since the epoch.
-        collection: What it touched, ids replaced: `users/*/tasks`. Several are joined by a comma.
+        place: Where its query looks, ids replaced: `users/*/tasks`; empty for what names documents.
         paths: The documents that it names one by one.
         changes: What its writes have changed.
         query: The shape of a query, operands replaced by `?`.
@@ -195,14 +195,14 @@ class RequestRecord:
     caller: Caller
     started: int
     sequence: int = 0
-    collection: str = ""
+    place: str = ""
     paths: Sequence[ResourcePath] = ()
     changes: Sequence[DocumentChange] = ()
     query: str | None = None
     limit: int | None = None
     plan: tuple[str, ...] = ()
     missing_index: dict[str, Any] | None = None
-    verdicts: list[RuleVerdict] = field(default_factory=list)
+    verdicts: Sequence[RuleVerdict] = ()
     tally: Tally = field(default_factory=Tally)
     in_transaction: bool = False
     attempt: int = 0
@@ -221,13 +221,10 @@ class RequestRecord:
         if self.totals is not None:
             self.totals.egress_bytes += size_bytes
 
-    def touch(self, paths: Sequence[ResourcePath]) -> None:
-        """Note which documents or collections the request names."""
-        self.paths = paths
-        if len(paths) == 1:  # nearly always
-            self.collection = collection_pattern(paths[0])
-        else:
-            self.collection = ", ".join(dict.fromkeys(map(collection_pattern, paths)))
+    @property
+    def collection(self) -> str:
+        """What it touched, ids replaced: `users/*/tasks`. Several are joined by a comma."""
+        return self.place or ", ".join(dict.fromkeys(map(collection_pattern, self.paths)))
 
     def stored_bytes(self, definitions: IndexDefinitions) -> int:
         """Return by how much storage grew, index entries included; less than 0 if it shrank."""
@@ -309,6 +306,18 @@ class KeptRecords:
     count: int = 0
 
 
+@dataclass(slots=True)
+class _Total:
+    """All requests of one caller."""
+
+    requests: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+
+_Totals: TypeAlias = dict[tuple[str, str | None], _Total]
+"""By the name and the label of the caller."""
+
+
 class RequestLog:
     """The latest requests of one database, and totals of all of them.
 
@@ -333,7 +342,8 @@ class RequestLog:
         self._with_changes: deque[RequestRecord] = deque()
         self._changes_kept = 0
         self._last = 0
-        self._totals: dict[tuple[str, str | None], tuple[Tally, list[int]]] = {}
+        self._totals: _Totals = {}
+        self._latest: tuple[Caller, _Total] | None = None
         self.listener: Callable[[RequestRecord], None] | None = None
 
     @property
@@ -346,14 +356,21 @@ class RequestLog:
         self._last += 1
         record.sequence = self._last
         self._keep(record)
-        if self._count is not None:
-            self._count(record)
-        record.asked = None
+        if record.changes or record.asked is not None:
+            if self._count is not None:
+                self._count(record)
+            record.asked = None
         if self.listener is not None:
             self.listener(record)
         if record.changes:
             self._keep_changes(record)
-        record.totals = _add_to_totals(self._totals, record)
+        latest = self._latest
+        if latest is None or latest[0] is not record.caller:  # requests of one caller come in rows
+            latest = self._latest = (record.caller, _total_of(self._totals, record.caller))
+        total = latest[1]
+        total.requests += 1
+        total.tally.add(record.tally)
+        record.totals = total.tally
 
     def _keep(self, record: RequestRecord) -> None:
         records, kept = self._records, self._kept
@@ -401,17 +418,19 @@ class RequestLog:
         else:
             totals, truncated = {}, not self.reaches(sequence)
             for record in self.since(sequence):
-                _add_to_totals(totals, record)
+                total = _total_of(totals, record.caller)
+                total.requests += 1
+                total.tally.add(record.tally)
         everything = Tally()
         callers = []
-        for (name, label), (tally, requests) in sorted(
+        for (name, label), total in sorted(
             totals.items(), key=lambda item: (item[0][0], item[0][1] or "")
         ):
-            everything.add(tally)
+            everything.add(total.tally)
             entry: dict[str, Any] = {
                 "caller": name,
-                "requests": requests[0],
-                "billed": tally.to_json(),
+                "requests": total.requests,
+                "billed": total.tally.to_json(),
             }
             if label is not None:
                 entry["label"] = label
@@ -424,19 +443,15 @@ class RequestLog:
         }
 
 
-def _add_to_totals(
-    totals: dict[tuple[str, str | None], tuple[Tally, list[int]]], record: RequestRecord
-) -> Tally:
-    key: tuple[str, str | None] = (record.caller.name, record.caller.label)
-    entry = totals.get(key)
-    if entry is None and len(totals) >= MAX_CALLERS:
+def _total_of(totals: _Totals, caller: Caller) -> _Total:
+    key: tuple[str, str | None] = (caller.name, caller.label)
+    total = totals.get(key)
+    if total is None and len(totals) >= MAX_CALLERS:
         key = _OTHERS
-        entry = totals.get(key)
-    if entry is None:
-        entry = totals[key] = (Tally(), [0])
-    entry[0].add(record.tally)
-    entry[1][0] += 1
-    return entry[0]
+        total = totals.get(key)
+    if total is None:
+        total = totals[key] = _Total()
+    return total
 
 
 def collection_pattern(path: ResourcePath) -> str:

@@ -304,7 +304,7 @@ class DatabaseService:
             StatusError: The request is refused.
         """
         paths = tuple(dict.fromkeys(request.paths))
-        record.touch(paths)
+        record.paths = paths
         began, transaction, at = self._begin_read(request.consistency, now, record, give_up, paths)
         judge = self._judge(caller, now, record, several=len(paths) > 1)
         found = [(path, self.store.get(path, at)) for path in paths]
@@ -337,7 +337,7 @@ class DatabaseService:
         query = StructuredQuery(
             request.parent, request.collection_id, order_by=parse_order_by(request.order_by)
         )
-        record.collection = query_collection(query)
+        record.place = query_collection(query)
         _, transaction, at = self._begin_read(
             request.consistency, now, record, give_up, query=query
         )
@@ -376,7 +376,7 @@ class DatabaseService:
         self, request: PartitionQuery, caller: Caller, now: Timestamp, record: RequestRecord
     ) -> PartitionPage:
         """Find cursors that split a collection group; rules judge it as the query it splits."""
-        record.collection = query_collection(request.query)
+        record.place = query_collection(request.query)
         if not self.profile.partitions:
             raise StatusError(
                 StatusCode.UNIMPLEMENTED,
@@ -400,7 +400,7 @@ class DatabaseService:
         self, request: ListCollectionIds, caller: Caller, now: Timestamp, record: RequestRecord
     ) -> ListCollectionIdsReply:
         """Read the ids of the collections directly below a document or the root."""
-        record.touch([request.parent] if request.parent else [])
+        record.paths = (request.parent,) if request.parent else ()
         if not caller.is_admin:
             raise StatusError(StatusCode.PERMISSION_DENIED, METADATA_NEEDS_ADMIN)
         if request.page_size < 0:
@@ -431,7 +431,7 @@ class DatabaseService:
         `give_up` and what is raised are those of `get_documents`.
         """
         query = request.query
-        record.collection, record.query = query_collection(query), query_shape(query)
+        record.place, record.query = query_collection(query), query_shape(query)
         record.limit = query.limit
         validate_query(query, self.profile)
         began, transaction, at = self._begin_read(
@@ -474,7 +474,7 @@ class DatabaseService:
         `give_up` and what is raised are those of `get_documents`.
         """
         query = request.query
-        record.collection = query_collection(query)
+        record.place = query_collection(query)
         record.query = query_shape(query, request.aggregations)
         validate_query(query, self.profile)
         began, transaction, at = self._begin_read(
@@ -521,8 +521,7 @@ class DatabaseService:
             LockWait: Other transactions hold locks on what is to be written.
             StatusError: The request is refused; nothing has been written.
         """
-        paths = [write.path for write in request.writes]
-        record.touch(paths)
+        record.paths = tuple([write.path for write in request.writes])
         transaction = None
         if request.transaction:
             record.in_transaction = True
@@ -561,8 +560,7 @@ class DatabaseService:
         give_up: bool = False,
     ) -> BatchWriteReply:
         """Write one by one; each write succeeds or fails alone."""
-        paths = [write.path for write in request.writes]
-        record.touch(paths)
+        record.paths = paths = tuple([write.path for write in request.writes])
         if len(set(paths)) != len(paths):
             raise _invalid(SAME_DOCUMENT)
         if not caller.is_admin:
@@ -602,7 +600,7 @@ class DatabaseService:
                 continue
             changes += self.store.commit(prepared).changes
             deleted.append(path)
-        record.touch(deleted)
+        record.paths = tuple(deleted)
         record.changes = changes
         record.tally.ttl_deletes += len(deleted)
         return Expired(tuple(deleted), tuple(locked))
@@ -785,15 +783,18 @@ class DatabaseService:
 
     @staticmethod
     def _meter_writes(record: RequestRecord, writes: Sequence[Write], result: CommitResult) -> None:
-        tally = record.tally
-        updates = [write.path for write in writes if write.kind is WriteKind.UPDATE]
-        tally.writes += len(updates)
-        tally.deletes += [write.kind for write in writes].count(WriteKind.DELETE)
-        changes = result.changes
+        tally, changes = record.tally, result.changes
+        updated: set[ResourcePath] = set()
+        for write in writes:
+            if write.kind is WriteKind.UPDATE:
+                tally.writes += 1
+                updated.add(write.path)
+            elif write.kind is WriteKind.DELETE:
+                tally.deletes += 1
         record.changes = (*record.changes, *changes) if record.changes else changes
         # A document that is written twice in one commit has changed once.
         changed = len([change for change in changes if change.after is not None])
-        tally.writes_without_change += max(0, len(set(updates)) - changed)
+        tally.writes_without_change += max(0, len(updated) - changed)
 
     @classmethod
     def _meter_query(

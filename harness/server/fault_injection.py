@@ -64,7 +64,7 @@ class _Struck:
         asked, service = self.asked, self.shell.database(self.database)
         now = self.shell.clock.now(self.database.project)
         record = RequestRecord(asked.rpc, asked.caller, now.micros)
-        record.collection = ", ".join(dict.fromkeys(map(str, asked.touched)))
+        record.place = ", ".join(dict.fromkeys(map(str, asked.touched)))
         record.code, record.message = error.code, error.message
         record.fault = self.says
         service.log.append(record)

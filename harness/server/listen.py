@@ -477,11 +477,11 @@ def _check_database(service: DatabaseService, name: DatabaseName) -> None:
 def _describe(listened: _Listened, record: RequestRecord) -> None:
     record.target = listened.target_id
     if isinstance(listened.asked, StructuredQuery):
-        record.collection = query_collection(listened.asked)
+        record.place = query_collection(listened.asked)
         record.query = query_shape(listened.asked)
         record.limit = listened.asked.limit
     else:
-        record.touch(listened.asked)
+        record.paths = listened.asked
 
 
 def _paths_in(update: TargetUpdate) -> set[ResourcePath]:

@@ -29,7 +29,7 @@ DENIED = RuleVerdict("get", "users/bob", False, None, ((7, 19, "false"), (9, 4, 
             record(
                 "RunQuery",
                 ANA,
-                collection="orders",
+                place="orders",
                 query="orders where status == ? limit 20",
                 verdicts=[RuleVerdict("list", "orders", True, 12)],
                 tally=Tally(reads=20, rules_reads=1),
@@ -38,7 +38,7 @@ DENIED = RuleVerdict("get", "users/bob", False, None, ((7, 19, "false"), (9, 4, 
             "allow L12  20 reads + 1 read by rules  0.4 ms  OK",
         ),
         (
-            record("Commit", ADMIN, collection="users/*", tally=Tally(writes=1, deletes=2)),
+            record("Commit", ADMIN, place="users/*", tally=Tally(writes=1, deletes=2)),
             "12:00:00.123  Commit             admin  users/*  rules skipped  "
             "1 write + 2 deletes  0.4 ms  OK",
         ),
@@ -46,7 +46,7 @@ DENIED = RuleVerdict("get", "users/bob", False, None, ((7, 19, "false"), (9, 4, 
             record(
                 "BatchGetDocuments",
                 Caller(CallerKind.USER, "ana", {}, "app"),
-                collection="users/*",
+                place="users/*",
                 verdicts=[RuleVerdict("get", "users/ana", True, 5), DENIED],
                 code=StatusCode.PERMISSION_DENIED,
                 message="\nfalse for 'get' @ L7,\tNull value error. for 'get' @ L9",
@@ -62,7 +62,7 @@ DENIED = RuleVerdict("get", "users/bob", False, None, ((7, 19, "false"), (9, 4, 
             record(
                 "Commit",
                 ADMIN,
-                collection="orders/*",
+                place="orders/*",
                 code=StatusCode.ABORTED,
                 message="fault injected",
                 fault="Commit: refused with ABORTED",
@@ -71,7 +71,7 @@ DENIED = RuleVerdict("get", "users/bob", False, None, ((7, 19, "false"), (9, 4, 
             "ABORTED  [fault: Commit: refused with ABORTED]",
         ),
         (
-            record("Commit", Caller(CallerKind.USER, "\x1b[2J\r\nx\u202eé", {}), collection="c/*"),
+            record("Commit", Caller(CallerKind.USER, "\x1b[2J\r\nx\u202eé", {}), place="c/*"),
             "12:00:00.123  Commit             user:\\x1b[2J\\r\\nx\\u202eé  c/*  no rules  free  "
             "0.4 ms  OK",
         ),
@@ -83,6 +83,6 @@ def test_a_line_says_who_asked_what_and_what_came_of_it(request_: RequestRecord,
 
 
 def test_a_line_is_cut() -> None:
-    line = request_line(record("Commit", ADMIN, collection="c" * 5000))
+    line = request_line(record("Commit", ADMIN, place="c" * 5000))
     assert len(line) == 401
     assert line.endswith("c…")
