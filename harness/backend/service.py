@@ -531,9 +531,9 @@ class DatabaseService:
             record.attempt = transaction.attempt
         prepared = self._prepare(request.writes, now)
         try:
-            self._wait_for_locks(
-                prepared.changes, request.transaction or None, now, record, give_up
-            )
+            if self.transactions.are_open(now):
+                own = request.transaction or None
+                self._wait_for_locks(prepared.changes, own, now, record, give_up)
             if transaction is not None and request.writes:
                 self.transactions.check_unchanged(transaction)
             # Rules compare server timestamps with request.time: they must be the same moment.
@@ -612,7 +612,7 @@ class DatabaseService:
             for step in prepared.steps:
                 after = step.after
                 if after is not None and after is not step.before:
-                    check_index_entries(after.path, after.fields, definitions)
+                    check_index_entries(after.path, after.fields, definitions, step.size_bytes)
         return prepared
 
     def _changes_of_batch(self, request: BatchWrite, now: Timestamp) -> tuple[DocumentChange, ...]:

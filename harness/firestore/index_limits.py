@@ -16,43 +16,47 @@ from harness.firestore.index_definitions import (
 )
 from harness.firestore.index_entries import index_entries
 from harness.firestore.paths import ResourcePath
-from harness.firestore.sizes import document_name_size_bytes, fields_size_bytes
+from harness.firestore.sizes import document_size_bytes
 from harness.firestore.values import Fields
 
-_SMALL_FIELDS_BYTES = 1_024
-_SHORT_NAME_BYTES = 512
-"""A document within both is within every limit, if no composite index has several entries of it:
-341 fields of three bytes make at most 5 entries each, of at most 2 * 512 + 1,500 + 32 bytes besides
-the value, and 1,000 composite indexes one entry each, of at most 2 * 512 + 1,024 + 32 bytes.
+_SMALL_DOCUMENT_BYTES = 1_568
+"""A document within it is within every limit, if no composite index has several entries of it.
+
+Its name and fields are 1,536 bytes. A byte of a field makes at most two entries, each of at most
+twice the name, 32 bytes and the fields: 4.8 MB in all. Of 1,000 composite indexes each has one
+entry, of at most twice the name, 32 bytes and the fields: 3.1 MB in all.
 """
 
 
-def check_index_entries(path: ResourcePath, fields: Fields, definitions: IndexDefinitions) -> None:
+def check_index_entries(
+    path: ResourcePath,
+    fields: Fields,
+    definitions: IndexDefinitions,
+    size_bytes: int | None = None,
+) -> None:
     """Refuse a document that production could not index.
 
+    Args:
+        size_bytes: Of the document, if it is known already.
     Raises:
         StatusError: INVALID_ARGUMENT.
     """
-    if _is_surely_within(path, fields, definitions):
+    if size_bytes is None:
+        size_bytes = document_size_bytes(path, fields)
+    if size_bytes <= _SMALL_DOCUMENT_BYTES and not definitions.has_array_composites(
+        path.collection_id
+    ):
         return
-    count = size_bytes = 0
+    count = entry_bytes = 0
     for entries in index_entries(path, fields, definitions):
         count += _counted(entries.index, entries.count)
-        size_bytes += entries.size_bytes
+        entry_bytes += entries.size_bytes
         if count > limits.MAX_INDEX_ENTRIES_PER_DOCUMENT:
             raise _invalid(f"too many index entries for entity /{path}")
         if entries.largest_bytes > limits.MAX_INDEX_ENTRY_BYTES:
             raise _invalid("Index entry is too large.")
-    if size_bytes > limits.MAX_INDEX_ENTRIES_BYTES_PER_DOCUMENT:
+    if entry_bytes > limits.MAX_INDEX_ENTRIES_BYTES_PER_DOCUMENT:
         raise _invalid("Transaction too big. Decrease transaction size.")
-
-
-def _is_surely_within(path: ResourcePath, fields: Fields, definitions: IndexDefinitions) -> bool:
-    return (
-        document_name_size_bytes(path) <= _SHORT_NAME_BYTES
-        and fields_size_bytes(fields) <= _SMALL_FIELDS_BYTES
-        and not definitions.has_array_composites(path.collection_id)
-    )
 
 
 def _counted(index: IndexDefinition, count: int) -> int:

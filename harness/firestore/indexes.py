@@ -317,14 +317,16 @@ class IndexSet:
         return [(before, self._database.get(path)) for path, before in then.items()]
 
     def _on_commit(self, commit: CommitResult) -> None:
-        of_collection: defaultdict[ResourcePath, list[DocumentChange]] = defaultdict(list)
-        of_group: defaultdict[str, list[DocumentChange]] = defaultdict(list)
+        if not (self._of_collection or self._of_group or self._of_database):
+            return
+        of_collection: dict[ResourcePath, list[DocumentChange]] = {}
+        of_group: dict[str, list[DocumentChange]] = {}
         for change in commit.changes:
             collection = change.path.parent()
             if collection in self._of_collection:
-                of_collection[collection].append(change)
+                of_collection.setdefault(collection, []).append(change)
             if collection.id in self._of_group:
-                of_group[collection.id].append(change)
+                of_group.setdefault(collection.id, []).append(change)
         for collection, changes in of_collection.items():
             if self._database.count_in(collection):
                 _take_in(self._of_collection[collection], changes)

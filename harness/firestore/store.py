@@ -33,12 +33,16 @@ Observer = Callable[[CommitResult], None]
 
 @dataclass(frozen=True, slots=True)
 class PreparedWrite:
-    """One write of a prepared commit: the document as it finds it and as it leaves it."""
+    """One write of a prepared commit: the document as it finds it and as it leaves it.
+
+    `size_bytes`: of the document as it leaves it, if anybody has looked.
+    """
 
     write: Write
     before: DocumentSnapshot | None
     after: DocumentSnapshot | None
     transform_results: tuple[Value, ...] = ()
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +234,11 @@ class Database:
                 state = before[path] = self._documents.get(path)
             if failure is None and write.precondition is not None:
                 failure = failed_precondition(write, state, self.name)
-            new_state, transform_results = apply_write(
+            new_state, transform_results, size_bytes = apply_write(
                 write, state, commit_time, self.name, self.enforce_limits, now
             )
             after[path] = new_state
-            steps.append(PreparedWrite(write, state, new_state, transform_results))
+            steps.append(PreparedWrite(write, state, new_state, transform_results, size_bytes))
         return PreparedCommit(
             tuple(steps),
             failure,

@@ -51,8 +51,6 @@ _TOTAL_MICROS = limits.TRANSACTION_TOTAL_S * 1_000_000
 _EARLIER_KEPT = 1_000
 _LONGEST_LINE = 100
 
-_NOBODY: frozenset[bytes] = frozenset()
-
 CONTENTION = "Too much contention on these documents. Please try again."
 EXPIRED = "The referenced transaction has expired or is no longer valid."
 
@@ -299,6 +297,11 @@ class TransactionManager:
 
     # Who waits for whom
 
+    def are_open(self, now: Timestamp) -> bool:
+        """Say whether there are any; otherwise a write has nobody to wait for."""
+        self.expire(now)
+        return bool(self._open)
+
     def blockers(
         self,
         request: object,
@@ -314,8 +317,6 @@ class TransactionManager:
             own: The transaction that writes, if one does: it never waits for itself.
         """
         self.expire(now)
-        if not self._open:
-            return _NOBODY
         age = self._age_of_write(request, own)
         return frozenset(
             transaction.id

@@ -16,7 +16,7 @@ from harness.firestore.masks import FieldsEditor, merge_fields
 from harness.firestore.paths import DatabaseName, ResourcePath, document_name
 from harness.firestore.sizes import document_size_bytes
 from harness.firestore.transforms import apply_transforms, check_transforms, request_time
-from harness.firestore.values import Fields, Timestamp, Value, identical
+from harness.firestore.values import Timestamp, Value, identical
 
 
 def check_writes(writes: Sequence[Write], commit_time: Timestamp, enforce_limits: bool) -> None:
@@ -25,6 +25,7 @@ def check_writes(writes: Sequence[Write], commit_time: Timestamp, enforce_limits
     Raises:
         StatusError: INVALID_ARGUMENT.
     """
+    transform_count = 0
     for write in writes:
         if write.kind is WriteKind.VERIFY:
             _check_verify(write)
@@ -35,6 +36,7 @@ def check_writes(writes: Sequence[Write], commit_time: Timestamp, enforce_limits
                 check_field_path(path)
             if write.transforms:
                 check_transforms(write.transforms)
+        transform_count += len(write.transforms)
         precondition = write.precondition
         # A commit's time is later than the clock, or than the last commit if that ran ahead of it.
         if (
@@ -48,7 +50,7 @@ def check_writes(writes: Sequence[Write], commit_time: Timestamp, enforce_limits
     if len(writes) > 1:
         _check_verified_once(writes)
         _check_not_updated_after_delete(writes)
-    if enforce_limits:
+    if enforce_limits and transform_count > limits.MAX_TRANSFORMS_PER_DOCUMENT:
         _check_transform_counts(writes)
 
 
@@ -86,8 +88,9 @@ def apply_write(
     database: DatabaseName,
     enforce_limits: bool,
     now: Timestamp | None = None,
-) -> tuple[DocumentSnapshot | None, tuple[Value, ...]]:
-    """Return the document after a checked write, and the transforms' results.
+) -> tuple[DocumentSnapshot | None, tuple[Value, ...], int | None]:
+    """Return the document after a checked write, the transforms' results, and the document's size,
+    which is None if nobody has looked.
 
     A write that leaves the fields identical returns the very snapshot that came in.
 
@@ -97,9 +100,9 @@ def apply_write(
         StatusError: INVALID_ARGUMENT if the document would be too large.
     """
     if write.kind is WriteKind.DELETE:
-        return None, ()
+        return None, (), None
     if write.kind is WriteKind.VERIFY:
-        return document, ()
+        return document, (), None
     results: tuple[Value, ...] = ()
     given = write.fields or {}
     if write.mask is None and not write.transforms:
@@ -114,21 +117,22 @@ def apply_write(
         results = apply_transforms(editor, write.transforms, server_time)
         fields = editor.fields
     if document is not None and identical(document.fields, fields):
-        return document, results
+        return document, results, None
+    size_bytes = None
     if enforce_limits:
-        _check_document_size(write.path, fields, database)
+        size_bytes = document_size_bytes(write.path, fields)
+        if size_bytes > limits.MAX_DOCUMENT_BYTES:
+            raise _too_large(write.path, size_bytes, database)
     create_time = document.create_time if document else commit_time
-    return DocumentSnapshot(write.path, fields, create_time, commit_time), results
+    return DocumentSnapshot(write.path, fields, create_time, commit_time), results, size_bytes
 
 
-def _check_document_size(path: ResourcePath, fields: Fields, database: DatabaseName) -> None:
-    size_bytes = document_size_bytes(path, fields)
-    if size_bytes > limits.MAX_DOCUMENT_BYTES:
-        raise _invalid(
-            f"Document '{document_name(database, path)}' cannot be written because its size "
-            f"({size_bytes:,} bytes) exceeds the maximum allowed size of "
-            f"{limits.MAX_DOCUMENT_BYTES:,} bytes."
-        )
+def _too_large(path: ResourcePath, size_bytes: int, database: DatabaseName) -> StatusError:
+    return _invalid(
+        f"Document '{document_name(database, path)}' cannot be written because its size "
+        f"({size_bytes:,} bytes) exceeds the maximum allowed size of "
+        f"{limits.MAX_DOCUMENT_BYTES:,} bytes."
+    )
 
 
 def _check_verify(write: Write) -> None:
@@ -183,8 +187,6 @@ def _check_not_updated_after_delete(writes: Sequence[Write]) -> None:
 
 
 def _check_transform_counts(writes: Sequence[Write]) -> None:
-    if sum(len(write.transforms) for write in writes) <= limits.MAX_TRANSFORMS_PER_DOCUMENT:
-        return
     counts: Counter[ResourcePath] = Counter()
     for write in writes:
         counts[write.path] += len(write.transforms)

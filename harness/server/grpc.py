@@ -25,7 +25,7 @@ from harness.server.function_processes import FunctionProcesses
 from harness.server.http2 import Http2Stream, StreamHandler
 from harness.server.http2_headers import Headers, write_headers
 from harness.server.rpcs import FirestoreRpcs, Rpc
-from harness.server.shell import RequestHeaders, count_sent, unimplemented
+from harness.server.shell import RequestHeaders, count_sent, request_headers, unimplemented
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class GrpcService:
     def request_headers(self, stream: Http2Stream, headers: Headers) -> RequestHeaders:
         """Return what is known of who sends a request."""
         functions = self._functions
-        return RequestHeaders(
+        return request_headers(
             headers.get("authorization"),
             headers.get("x-harness-caller"),
             headers.get("google-cloud-resource-prefix"),

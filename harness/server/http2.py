@@ -67,8 +67,12 @@ _WORD = Struct(">I")
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     """Return one frame."""
-    length = len(payload)
-    return _FRAME_HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id) + payload
+    return frame_head(len(payload), kind, flags, stream_id) + payload
+
+
+def frame_head(length: int, kind: int, flags: int, stream_id: int) -> bytes:
+    """Return what precedes the payload of a frame."""
+    return _FRAME_HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id)
 
 
 class StreamHandler(Protocol):
@@ -142,7 +146,9 @@ class Http2Stream:
         """
         if self.is_over:
             return
-        out = frame(_HEADERS, _END_HEADERS, self.id, head) if head is not None else b""
+        out: list[bytes] = []
+        if head is not None:
+            out += (frame_head(len(head), _HEADERS, _END_HEADERS, self.id), head)
         self._trailers = trailers
         connection = self._connection
         if self.queued:
@@ -152,17 +158,18 @@ class Http2Stream:
             if size <= connection.max_frame_size and size <= min(self.window, connection.window):
                 self.window -= size
                 connection.window -= size
-                out += frame(_DATA, 0, self.id, data)
+                out += (frame_head(size, _DATA, 0, self.id), data)
             else:
                 self._queue(data)
-                connection.write(out)
-                out = b""
+                connection.write(b"".join(out))
+                out = []
                 connection.flush(self)
         if trailers is not None and not self.queued and not self.is_over:
-            out += frame(_HEADERS, _END_HEADERS | _END_STREAM, self.id, trailers)
+            flags = _END_HEADERS | _END_STREAM
+            out += (frame_head(len(trailers), _HEADERS, flags, self.id), trailers)
             self._finish()
         if out:
-            connection.write(out)
+            connection.write(b"".join(out))
 
     def _queue(self, data: bytes) -> None:
         self.queued += data
@@ -266,7 +273,7 @@ class Http2Connection(asyncio.Protocol):
         self._make_handler = make_handler
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
+        self._received = b""
         self._has_preface = False
         self._reader = HeaderReader()
         self._streams: dict[int, Http2Stream] = {}
@@ -345,13 +352,16 @@ class Http2Connection(asyncio.Protocol):
 
         So do the answers of requests whose last byte is among them, of the first few at least.
         """
+        if self._has_failed:
+            return
         if self.is_paused and self._transport is not None and self._unread > MAX_UNREAD_BYTES:
             self._transport.pause_reading()  # until the client has read what it has asked for
-        self._received += data
+        if self._received:
+            data = self._received + data
         self._begun = 0
         self._is_gathering = True
         try:
-            self._read_frames()
+            self._read_frames(data)
         except ConnectionFailure as failure:
             self._fail(failure)
         except HeaderError as error:
@@ -408,28 +418,27 @@ class Http2Connection(asyncio.Protocol):
 
     # --- frames -----------------------------------------------------------------------------------
 
-    def _read_frames(self) -> None:
-        received = self._received
+    def _read_frames(self, received: bytes) -> None:
         position, end = 0, len(received)
         if not self._has_preface:
             if end < len(PREFACE):
+                self._received = received
                 return
-            if received[: len(PREFACE)] != PREFACE:
+            if not received.startswith(PREFACE):
                 raise ConnectionFailure(PROTOCOL_ERROR, "no HTTP/2 preface")
             self._has_preface = True
             position = len(PREFACE)
-        while end - position >= 9:
-            length = received[position] << 16 | received[position + 1] << 8 | received[position + 2]
+        while end - position >= _FRAME_HEAD.size:
+            high, low, kind, flags, stream_id = _FRAME_HEAD.unpack_from(received, position)
+            length = high << 8 | low
             if length > _DEFAULT_FRAME_SIZE:
                 raise ConnectionFailure(FRAME_SIZE_ERROR, "a frame is larger than allowed")
-            start = position + 9
+            start = position + _FRAME_HEAD.size
             if end - start < length:
                 break
-            kind, flags = received[position + 3], received[position + 4]
-            stream_id = int.from_bytes(received[position + 5 : start], "big") & _MAX_WINDOW
             position = start + length
-            self._handle(kind, flags, stream_id, bytes(received[start:position]))
-        del received[:position]
+            self._handle(kind, flags, stream_id & _MAX_WINDOW, received[start:position])
+        self._received = received[position:]
 
     def _handle(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if self._open_block is not None and kind != _CONTINUATION:
@@ -512,7 +521,9 @@ class Http2Connection(asyncio.Protocol):
                 stream.reset(REFUSED_STREAM)
                 return
             self._streams[stream_id] = stream
-            stream.handler = self._make_handler(stream, headers)
+            handler = self._make_handler(stream, headers)
+            if not stream.is_over:
+                stream.handler = handler
         elif not stream.receives:
             stream.abandon(STREAM_CLOSED)
             return

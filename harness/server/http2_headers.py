@@ -34,6 +34,7 @@ class HeaderReader:
 
     def __init__(self) -> None:
         self._decoder = hpack.Decoder(max_header_list_size=MAX_BLOCK_BYTES)
+        self._has_table = True
 
     def read(self, block: bytes) -> Headers:
         """Return the fields of a block; not to be changed, since equal blocks share them.
@@ -41,7 +42,7 @@ class HeaderReader:
         Raises:
             HeaderError: The block is malformed; the connection cannot go on.
         """
-        if self._decoder.header_table_size:
+        if self._has_table:
             return dict(map(_text, self._decode(block)))
         found = _blocks.get(block)
         if found is None:
@@ -67,9 +68,11 @@ class HeaderReader:
 
     def _decode(self, block: bytes) -> list[tuple[bytes, bytes]]:
         try:
-            return list(self._decoder.decode(block, raw=True))
+            fields: list[tuple[bytes, bytes]] = list(self._decoder.decode(block, raw=True))
         except hpack.HPACKError as error:
             raise HeaderError(str(error)) from error
+        self._has_table = self._decoder.header_table_size > 0
+        return fields
 
 
 def _text(field: tuple[bytes, bytes]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from harness.backend.auth import ADMIN, Caller, classify_authorization
@@ -110,6 +111,9 @@ class RequestHeaders:
         """
         return classify_authorization(self.authorization, self.label, self.function, self.source)
 
+
+request_headers = lru_cache(maxsize=1024)(RequestHeaders)
+"""Makes `RequestHeaders`: a client sends the same ones again and again."""
 
 CommitListener = Callable[[DatabaseService, CommitResult], None]
 

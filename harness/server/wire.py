@@ -292,10 +292,11 @@ def write_from_proto(message: Any, database: DatabaseName) -> Write:
         transforms_from_proto(message.update_transforms) if message.update_transforms else ()
     )
     if operation == "update":
+        document = message.update
         return Write(
             WriteKind.UPDATE,
-            document_path(message.update.name, database),
-            fields_from_proto(message.update.fields),
+            document_path(document.name, database),
+            fields_from_proto(document.fields),
             mask_from_proto(message, "update_mask"),
             transforms,
             precondition,

@@ -8,9 +8,9 @@ from harness.errors import ConfigError, StatusError
 from harness.firestore import limits
 from harness.firestore.index_definitions import IndexDefinitions, parse_index_file
 from harness.firestore.index_entries import index_entries
-from harness.firestore.index_limits import _SMALL_FIELDS_BYTES, check_index_entries
+from harness.firestore.index_limits import _SMALL_DOCUMENT_BYTES, check_index_entries
 from harness.firestore.paths import ResourcePath
-from harness.firestore.sizes import fields_size_bytes
+from harness.firestore.sizes import document_size_bytes
 from harness.firestore.values import Fields
 
 A = ResourcePath("c/a")
@@ -70,7 +70,7 @@ def test_two_arrays_in_one_index_are_counted_and_not_multiplied_out() -> None:
 def test_a_small_document_may_have_too_many_entries_in_an_index_of_two_arrays() -> None:
     letters = tuple(map(chr, range(203)))
     fields: Fields = {"f": letters, "g": letters}
-    assert fields_size_bytes(fields) <= _SMALL_FIELDS_BYTES
+    assert document_size_bytes(A, fields) <= _SMALL_DOCUMENT_BYTES
     index = [{"fieldPath": name, "arrayConfig": "CONTAINS"} for name in "fg"]
     assert refusal(fields, IndexDefinitions()) is None
     assert refusal(fields, defined(index)) == "too many index entries for entity /c/a"
@@ -119,6 +119,7 @@ def test_the_largest_documents_that_are_not_looked_at_are_within_all_limits() ->
         {"a": tuple(chr(160 + number) for number in range(330))},
         {"m" * 500: {chr(97 + number): None for number in range(26)}},
     ):
+        assert document_size_bytes(path, fields) <= _SMALL_DOCUMENT_BYTES
         found = list(index_entries(path, fields, definitions))
         assert sum(each.size_bytes for each in found) <= 8_388_608
         assert max(each.largest_bytes for each in found) <= 7_680
