@@ -56,6 +56,10 @@ class Request:
         return block, struct.pack(">BI", 0, len(self.message)) + self.message
 
 
+_good_blocks = set()
+"""Header blocks that tell of no error: of whatever connection, since none depends on a table."""
+
+
 class RequestFailed(Exception):
     """The server answered with an error, or not as HTTP/2 has it."""
 
@@ -69,13 +73,16 @@ class Connection:
         self._stream_id = -1
         self._received = bytearray()
         self._to_acknowledge = 0
-        self._blocks = set()
         # No table on the server's side either (1), and windows that never close (4).
         settings = struct.pack(">HIHI", 1, 0, 4, _LARGEST_WINDOW)
         growth = struct.pack(">I", _LARGEST_WINDOW - _DEFAULT_WINDOW)
         self.socket.sendall(
             _PREFACE + _frame(_SETTINGS, 0, 0, settings) + _frame(_WINDOW_UPDATE, 0, 0, growth)
         )
+
+    def settle(self):
+        """Take what the server says of itself, which it does when a connection is opened."""
+        self.receive()
 
     def call(self, frames):
         """Send a request and wait for the whole answer."""
@@ -131,7 +138,7 @@ class Connection:
                 self.socket.sendall(_frame(_WINDOW_UPDATE, 0, 0, growth))
                 self._to_acknowledge = 0
         elif kind == _HEADERS:
-            if payload not in self._blocks:
+            if payload not in _good_blocks:
                 self._check(payload)
         elif kind == _SETTINGS and not flags & _ACK:
             self.socket.sendall(_frame(_SETTINGS, _ACK, 0, b""))
@@ -146,7 +153,7 @@ class Connection:
         status = fields.get("grpc-status", "0")
         if status != "0" or fields.get(":status", "200") != "200":
             raise RequestFailed(f"status {status}: {fields.get('grpc-message', fields)}")
-        self._blocks.add(block)
+        _good_blocks.add(block)
 
 
 def _frame(kind, flags, stream_id, payload):

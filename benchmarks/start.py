@@ -69,6 +69,7 @@ def rows():
 def request_times(port):
     """Return what each of the first requests took, in milliseconds."""
     connection = Connection(port)
+    connection.settle()
     frames = commit("c/1", SMALL).frames(port)
     times = []
     for _ in range(REQUESTS):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import hpack
+from hpack.table import HeaderTable
 
 Headers = dict[str, str]
 """Header fields by their lower-case names, pseudo-headers included. Of several equal ones the last
@@ -17,6 +18,10 @@ counts.
 """
 
 MAX_BLOCK_BYTES = 64 * 1024
+
+_NO_TABLE = b"\x20"
+"""How a block begins whose client gives up its table. Source: RFC 7541, section 6.3."""
+_STATIC_NAMES = [name.decode("latin-1") for name, _ in HeaderTable.STATIC_TABLE]
 
 _MEMO_SIZE = 2048
 _MAX_REMEMBERED_BYTES = 4096
@@ -43,11 +48,15 @@ class HeaderReader:
             HeaderError: The block is malformed; the connection cannot go on.
         """
         if self._has_table:
-            return dict(map(_text, self._decode(block)))
+            if not block.startswith(_NO_TABLE):
+                return dict(map(_text, self._decode(block)))
+            self._decoder.header_table_size = 0
+            self._has_table = False
+            block = block[len(_NO_TABLE) :]
         found = _blocks.get(block)
         if found is None:
             found = dict(map(self._field, _split(block)))
-            if len(block) <= _MAX_REMEMBERED_BYTES:
+            if len(block) <= _MAX_REMEMBERED_BYTES and not self._has_table:
                 if len(_blocks) >= _MEMO_SIZE:
                     _blocks.clear()
                 _blocks[block] = found
@@ -56,10 +65,12 @@ class HeaderReader:
     def _field(self, encoded: bytes) -> tuple[str, str]:
         found = _fields.get(encoded)
         if found is None:
-            fields = self._decode(encoded)
-            if len(fields) != 1:  # an update of the table's size is none
-                return ("", "")
-            found = _text(fields[0])
+            found = _plain_field(encoded)
+            if found is None:
+                fields = self._decode(encoded)
+                if len(fields) != 1:  # an update of the table's size is none
+                    return ("", "")
+                found = _text(fields[0])
             if len(encoded) <= _MAX_REMEMBERED_BYTES:
                 if len(_fields) >= _MEMO_SIZE:
                     _fields.clear()
@@ -78,6 +89,32 @@ class HeaderReader:
 def _text(field: tuple[bytes, bytes]) -> tuple[str, str]:
     name, value = field
     return name.decode("latin-1"), value.decode("latin-1")
+
+
+def _plain_field(encoded: bytes) -> tuple[str, str] | None:
+    """Return a field that is spelled out, its name at most a number; None: it is not that simple.
+
+    The library takes ten times as long, and clients' deadlines are spelled in many ways. Source:
+    RFC 7541, section 6.2.
+    """
+    first = encoded[0]
+    if first & 0x80 or first & 0xE0 == 0x20:  # a field by its number; an update of the table's size
+        return None
+    number, position = _integer(encoded, 0, 6 if first & 0x40 else 4)
+    if number == 0:
+        if encoded[position] & 0x80:  # Huffman's code
+            return None
+        length, start = _integer(encoded, position, 7)
+        position = start + length
+        name = encoded[start:position].decode("latin-1")
+    elif number <= len(_STATIC_NAMES):
+        name = _STATIC_NAMES[number - 1]
+    else:
+        return None
+    if encoded[position] & 0x80:
+        return None
+    _, start = _integer(encoded, position, 7)
+    return name, encoded[start:].decode("latin-1")
 
 
 def _split(block: bytes) -> Iterable[bytes]:

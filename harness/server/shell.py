@@ -45,6 +45,9 @@ current_fault: ContextVar[str | None] = ContextVar("current_fault", default=None
 served_record: ContextVar[RequestRecord | None] = ContextVar("served_record", default=None)
 """The record of the operation that this task has run last: its answer is what leaves next."""
 
+_WARNED_AFTER_S = 0.05
+"""The request that gives cause to a warning is answered first."""
+
 _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 20
 _MAX_WARNINGS = 1_000
@@ -342,9 +345,15 @@ class Shell:
             )
 
     def _warn_once(self, key: str, text: str) -> None:
-        if key not in self._warned and len(self._warned) < _MAX_WARNINGS:
-            self._warned.add(key)
+        if key in self._warned or len(self._warned) >= _MAX_WARNINGS:
+            return
+        self._warned.add(key)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nobody waits
             logger.warning("%s", text)
+        else:
+            loop.call_later(_WARNED_AFTER_S, logger.warning, "%s", text)
 
 
 def count_sent(size_bytes: int) -> None:

@@ -85,6 +85,11 @@ class PortServer:
         self._rounds = loop.create_task(self._go_round())
         return number
 
+    async def take_over(self, connected: socket.socket) -> None:
+        """Serve a connection that somebody else has accepted."""
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: _Sniffer(self), connected)
+
     async def _go_round(self) -> None:
         while True:
             await asyncio.sleep(self._round_s)

@@ -321,7 +321,9 @@ def test_a_client_that_breaks_the_protocol_is_told_and_dropped(sent: bytes, code
     assert int.from_bytes(goodbye[10:14], "big") == code
 
 
-names = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12)
+names = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12) | st.sampled_from(
+    [":path", ":status", "content-type", "user-agent", "www-authenticate"]  # those with a number
+)
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=300)
 
 
@@ -342,10 +344,11 @@ def test_headers_of_another_encoder_are_read_with_and_without_its_table(
 ) -> None:
     import hpack
 
-    for table_size in (4096, 0):
+    for table_size, is_huffman in ((4096, True), (0, True), (0, False)):
         encoder, reader = hpack.Encoder(), HeaderReader()
         encoder.header_table_size = table_size
         for fields in blocks:
-            encoded = encoder.encode([(k.encode(), v.encode("latin-1")) for k, v in fields])
+            raw = [(k.encode(), v.encode("latin-1")) for k, v in fields]
+            encoded = encoder.encode(raw, huffman=is_huffman)
             found = {name: value for name, value in reader.read(encoded).items() if name}
             assert found == dict(fields)
