@@ -16,7 +16,7 @@ from harness.backend.auth import Caller
 from harness.errors import StatusCode
 from harness.firestore.cost import Cost
 from harness.firestore.documents import DocumentChange
-from harness.firestore.index_definitions import IndexDefinitions
+from harness.firestore.index_definitions import IndexDefinition, IndexDefinitions
 from harness.firestore.index_entries import stored_bytes, written_entries
 from harness.firestore.paths import ResourcePath
 from harness.firestore.planner import QueryPlan
@@ -182,7 +182,7 @@ class RequestRecord:
         changes: What its writes have changed.
         query: The shape of a query, operands replaced by `?`.
         limit: Of a query, if it has one.
-        plan: The indexes it used, as query explain prints them.
+        plan: The indexes it used.
         attempt: Which attempt of a transaction, from 1; 0 outside of one.
         target: The listener's target id; None for all else.
         chain: The functions that led to it, the one that asks last; empty for clients.
@@ -200,7 +200,7 @@ class RequestRecord:
     changes: Sequence[DocumentChange] = ()
     query: str | None = None
     limit: int | None = None
-    plan: tuple[str, ...] = ()
+    plan: tuple[IndexDefinition, ...] = ()
     missing_index: dict[str, Any] | None = None
     verdicts: Sequence[RuleVerdict] = ()
     tally: Tally = field(default_factory=Tally)
@@ -282,7 +282,7 @@ class RequestRecord:
             record["indexBytesWritten"] = size_bytes
         if self.query is not None:
             record["query"] = self.query
-            record["plan"] = list(self.plan)
+            record["plan"] = [index.properties for index in self.plan]
         if self.limit is not None:
             record["limit"] = self.limit
         if self.missing_index is not None:

@@ -57,6 +57,12 @@ class QueryUse:
     matched: int = 0
     at: list[str] = field(default_factory=list)
     functions: list[str] = field(default_factory=list)
+    _latest: QueryPlan | None = None
+
+    def settle(self) -> None:
+        """Put the plan that served it last into words, which costs as much as all the counting."""
+        if self._latest is not None:
+            self.plan, self._latest = _scans(self._latest), None
 
     @property
     def is_merge(self) -> bool:
@@ -79,7 +85,7 @@ class QueryUse:
         self.entries += record.tally.index_entries_scanned
         self.matched += asked.matched
         if asked.plan is not None:
-            self.plan = _scans(asked.plan)
+            self._latest = asked.plan
         self._note_caller(record.caller.source, record.caller.function)
 
     def merge(self, other: QueryUse) -> None:
@@ -235,6 +241,8 @@ class QueryUses:
 
     def use(self, definitions: IndexDefinitions) -> DatabaseUse:
         """Return what was counted. `definitions`: the indexes of what was written."""
+        for use in self._uses.values():
+            use.settle()
         return DatabaseUse(
             tuple(self._uses.values()),
             tuple(

@@ -805,7 +805,7 @@ class DatabaseService:
 
     @staticmethod
     def _note_plan(record: RequestRecord, plan: QueryPlan, matched: int) -> None:
-        record.plan = tuple(index.properties for index in plan.indexes_used)
+        record.plan = plan.indexes_used
         aggregations = record.asked.aggregations if record.asked is not None else ()
         record.asked = AskedQuery(plan.query, aggregations, plan, matched)
 

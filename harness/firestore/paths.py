@@ -102,6 +102,7 @@ class FieldPath(tuple[str, ...]):
 DOCUMENT_ID_FIELD = FieldPath(("__name__",))
 
 
+@lru_cache(maxsize=4096)
 def _escape_segment(segment: str) -> str:
     if re.fullmatch(_UNQUOTED_SEGMENT, segment):
         return segment
