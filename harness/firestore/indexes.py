@@ -7,7 +7,6 @@ range of bytes.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Final, Protocol, TypeAlias
