@@ -130,13 +130,14 @@ class GrpcService:
 
     def request_headers(self, stream: Http2Stream, headers: Headers) -> RequestHeaders:
         """Return what is known of who sends a request."""
-        functions = self._functions
+        functions, source = self._functions, headers.get("x-harness-source")
         return request_headers(
             headers.get("authorization"),
             headers.get("x-harness-caller"),
             headers.get("google-cloud-resource-prefix"),
-            functions.function_of(stream.peer) if functions is not None else None,
-            headers.get("x-harness-source"),
+            # What says a line of a check comes from that check.
+            functions.function_of(stream.peer) if functions is not None and not source else None,
+            source,
         )
 
     def too_large(self, size: int) -> StatusError:

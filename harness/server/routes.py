@@ -58,17 +58,20 @@ class HttpRoutes:
         return _with_cors(response, request)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
-        functions = self.functions
+        is_metered = _API.match(request.path) is not None
+        functions = self.functions if is_metered else None
+        source = request.headers.get("x-harness-source")
         headers = RequestHeaders(
             request.headers.get("authorization"),
             request.headers.get("x-harness-caller"),
-            function=functions.function_of(request.peer) if functions is not None else None,
-            source=request.headers.get("x-harness-source"),
+            # What says a line of a check comes from that check.
+            function=functions.function_of(request.peer) if functions and not source else None,
+            source=source,
         )
         most = self.max_request_bytes
         if most is not None and len(request.body) > most and _is_api(self, request.path):
             raise payload_too_large(most)
-        if _API.match(request.path):
+        if is_metered:
             found = await self.rest.handle(request, headers)
             if found is not None and found.status == HTTPStatus.OK:
                 count_sent(len(found.body))
