@@ -70,7 +70,9 @@ def harness_version() -> str:
 
 
 class ProjectInputs:
-    """The inputs of a project, by name. Each digest is taken once: make a new one to look again."""
+    """The inputs of a project, by name. Each name is found and each digest taken once: make a new
+    one to look again.
+    """
 
     def __init__(self, project: Project, documents: Iterable[Path] = ()) -> None:
         """Args:
@@ -79,6 +81,7 @@ class ProjectInputs:
         self.project = project
         self._more_documents = tuple(documents)
         self._digests: dict[str, str | None] = {}
+        self._names: dict[tuple[str, bool], str | None] = {}
 
     def names_of(self, parts: Collection[Part]) -> tuple[str, ...]:
         """Return the names of parts, whether they are there or not.
@@ -98,7 +101,7 @@ class ProjectInputs:
         if Part.FUNCTIONS in parts:
             names += [self._folder_name(codebase.source) for codebase in firebase.functions]
         if Part.ACCESS_MATRIX in parts:
-            names += self._access_names()
+            names += self._access_names
         if Part.APP in parts:
             names.append(self._app_name())
         paths = (name for name in names if name)
@@ -106,6 +109,10 @@ class ProjectInputs:
 
     def check_names(self) -> tuple[str, ...]:
         """Return the names of all files in the folder of checks."""
+        return self._check_names
+
+    @cached_property
+    def _check_names(self) -> tuple[str, ...]:
         project = self.project
         return tuple(project.relative(path) for path in files_below(project.checks_folder))
 
@@ -114,17 +121,29 @@ class ProjectInputs:
 
         None is what is no input: outside of the project, hidden, other people's, or ours.
         """
-        inside = self._inside(path)
-        if inside is None or _PACKAGE in (path.resolve(), *path.resolve().parents):
+        plain = os.path.abspath(path)  # noqa: PTH100  Path.absolute leaves ".." where it is
+        key = plain, is_listing
+        if key not in self._names:
+            self._names[key] = self._name_of(plain, is_listing=is_listing)
+        return self._names[key]
+
+    def _name_of(self, plain: str, *, is_listing: bool) -> str | None:
+        # Thousands of files are read in a run, and few of them are inputs: links are followed, for
+        # which the file system is asked, behind all that a path's own words can say.
+        inside = self._inside(plain)
+        if inside is None:
             return None
         folders = inside.parts if is_listing else inside.parts[:-1]
         if any(map(is_skipped, folders)):
             return None
+        if not is_listing and not (inside.name and _is_source(inside.name)):
+            return None
+        real = Path(plain).resolve()
+        if real.is_relative_to(_PACKAGE):
+            return None
         if is_listing:
             return f"{inside.as_posix()}{LISTING_SUFFIX}"
-        if not _is_source(inside.name):
-            return None
-        return inside.as_posix() + (WITHOUT_TICKS if path.resolve() in self._documents else "")
+        return inside.as_posix() + (WITHOUT_TICKS if real in self._documents else "")
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:
         """Return SHA-256 in hexadecimal of each input that is there, by its name."""
@@ -157,20 +176,21 @@ class ProjectInputs:
         except (OSError, ValueError, HarnessError):
             return None
 
-    def _inside(self, path: Path) -> Path | None:
+    def _inside(self, plain: str) -> Path | None:
         """Return a path from the project's folder, by whichever name that folder goes; links below
         it are not followed, since the project names them so.
         """
-        plain = Path(os.path.normpath(Path.cwd() / path))
         for folder in self._folders:
-            if plain.is_relative_to(folder):
-                return plain.relative_to(folder)
+            if plain == folder:
+                return Path()
+            if plain.startswith(f"{folder.rstrip(os.sep)}{os.sep}"):
+                return Path(plain[len(folder) :].lstrip(os.sep))
         return None
 
     @cached_property
-    def _folders(self) -> tuple[Path, Path]:
+    def _folders(self) -> tuple[str, str]:
         folder = self.project.folder
-        return Path(os.path.normpath(Path.cwd() / folder)), folder.resolve()
+        return os.path.abspath(folder), str(folder.resolve())  # noqa: PTH100  as in name_of
 
     @cached_property
     def _documents(self) -> frozenset[Path]:
@@ -185,6 +205,7 @@ class ProjectInputs:
 
     # What an audit does not need is imported by those who do: an audit is to be quick.
 
+    @cached_property
     def _access_names(self) -> tuple[str, ...]:
         from harness.access_table import access_files
 

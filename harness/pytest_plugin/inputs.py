@@ -136,6 +136,9 @@ class InputWatch:
         self._of_check = Observed()
         self._requested: set[str] = set()
         self._modules: dict[Path, frozenset[Path]] = {}
+        # By the file of a check; what does not depend on the check is found out once.
+        self._names_of_modules: dict[Path, set[str]] = {}
+        self._names_at_collection: set[str] | None = None
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_make_collect_report(
@@ -201,10 +204,14 @@ class InputWatch:
             parts |= BACK_END
         names = {HARNESS, *inputs.names_of(parts)}
         names |= self._read(observed, inputs)
-        # Modules are followed by what imports them.
-        imported = (Path(name) for name in self._at_collection.files)
-        names |= self._named((path for path in imported if path.suffix != ".py"), inputs)
-        names |= self._named(self._modules_of(item.path), inputs)
+        if self._names_at_collection is None:
+            # Modules are followed by what imports them.
+            read = (name for name in self._at_collection.files if not name.endswith(".py"))
+            self._names_at_collection = self._named(map(Path, read), inputs)
+        names |= self._names_at_collection
+        if item.path not in self._names_of_modules:
+            self._names_of_modules[item.path] = self._named(self._modules_of(item.path), inputs)
+        names |= self._names_of_modules[item.path]
         in_folder = inputs.check_names()
         names |= {
             name for name in in_folder if not name.endswith(".py") or _READS_ALL_CHECKS in fixtures
@@ -232,16 +239,20 @@ class InputWatch:
             return True
 
     def _modules_of(self, path: Path) -> set[Path]:
-        """Return a module, the conftest files that pytest loads for it, and what they import."""
+        """Return a module, the conftest files that pytest loads for it, and what they import.
+
+        An installed package, whose folder may be in the project's, is not followed.
+        """
         found: set[Path] = set()
-        root = self._project_inputs().project.folder.resolve()
+        inputs = self._project_inputs()
+        root = inputs.project.folder.resolve()
         waiting = [path]
         for folder in path.resolve().parents:
             if folder.is_relative_to(root) and (folder / "conftest.py").is_file():
                 waiting.append(folder / "conftest.py")
         while waiting:
             module = waiting.pop()
-            if module not in found and module.is_file():
+            if module not in found and inputs.name_of(module) is not None and module.is_file():
                 found.add(module)
                 if module not in self._modules:
                     self._modules[module] = frozenset(_imported(module, root))
