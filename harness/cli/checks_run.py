@@ -46,6 +46,8 @@ class _Followed:
                 progress.phase(f"{self.checks} checks collected")
             case "unknown_item":
                 self.unknown_items.append(event["message"])
+            case "note":
+                progress.phase(event["message"])
             case "shard":
                 self.shard = frozenset(event["items"])
             case "started":

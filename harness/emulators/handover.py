@@ -42,6 +42,7 @@ class HandedSuite:
         log: The suite's log; None for a suite that was not started by the harness.
         storage_requests: Where the Storage rules runtime notes what it has judged, as long as the
             file is there; None where it cannot be told to.
+        can_warm_up: Whether functions' processes can be started before they are called.
     """
 
     endpoints: SuiteEndpoints
@@ -49,6 +50,7 @@ class HandedSuite:
     lacking: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
     storage_requests: Path | None = None
+    can_warm_up: bool = False
 
 
 def reason_of(error: HarnessError, project_dir: Path) -> str:
@@ -82,6 +84,7 @@ class Handover:
                 "lacking": dict(suite.lacking),
                 "log": str(suite.log) if suite.log else None,
                 "storage_requests": str(suite.storage_requests) if suite.storage_requests else None,
+                "can_warm_up": suite.can_warm_up,
             },
         )
 
@@ -131,6 +134,7 @@ class Handover:
             answer["lacking"],
             Path(answer["log"]) if answer["log"] else None,
             Path(answer["storage_requests"]) if answer.get("storage_requests") else None,
+            answer.get("can_warm_up", False),
         )
 
     def _write(self, name: str, value: object) -> None:

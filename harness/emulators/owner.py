@@ -118,7 +118,12 @@ class SuiteOwner:
             lacking = {"functions": reason_of(error, self.options.project_dir)}
             return self._start_suite(replace(options, only=others), lacking)
         return HandedSuite(
-            suite.endpoints, options.firestore, lacking, suite.log_file, suite.storage_requests
+            suite.endpoints,
+            options.firestore,
+            lacking,
+            suite.log_file,
+            suite.storage_requests,
+            suite.can_warm_up,
         )
 
     def _start_firestore_alone(self, error: EnvironmentLacking) -> HandedSuite:

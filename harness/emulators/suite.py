@@ -48,6 +48,7 @@ from harness.emulators.launcher import firestore_server, storage_rules_runtime, 
 from harness.emulators.node import FIREBASE_TOOLS_VERSION, NodeTools, find_node_tools
 from harness.emulators.older_tools import file_names, make_reachable
 from harness.emulators.ports import LOOPBACK, HeldPorts, hold_ports
+from harness.emulators.warm_up import can_warm_up
 from harness.emulators.workspace import make_private_folder, write_json
 from harness.errors import ConfigError, EnvironmentLacking
 
@@ -138,6 +139,9 @@ class EmulatorSuite:
         self._started_at = 0.0
         self._ready = False
         self._last_log = ""
+        self.can_warm_up = False
+        """Whether functions' processes can be started before they are called; known once `start`
+        has returned."""
 
     # Life
 
@@ -361,8 +365,13 @@ class EmulatorSuite:
         attached = self.endpoints.firestore if "firestore" not in services else None
         if attached is not None:
             environment["FIRESTORE_EMULATOR_HOST"] = attached
-        if "functions" in services and all(map(_can_write_manifest, config.functions_dirs)):
-            environment["FIREBASE_FUNCTIONS_DISCOVERY_OUTPUT_PATH"] = "true"
+        if "functions" in services:
+            folders = config.functions_dirs
+            if all(map(_can_write_manifest, folders)):
+                environment["FIREBASE_FUNCTIONS_DISCOVERY_OUTPUT_PATH"] = "true"
+            self.can_warm_up = can_warm_up(
+                tools.entry.parents[1], config.firebase_json["functions"], folders
+            )
         argv = [
             *(str(tools.node), "--require", str(launcher.preload), str(tools.entry)),
             *("emulators:start", "--project", self.options.project_id),

@@ -22,6 +22,7 @@ from harness.emulators.auth import AuthUser
 from harness.emulators.handover import HandedSuite
 from harness.emulators.hub import Hub, SuiteEndpoints
 from harness.emulators.tokens import ADMIN_TOKEN, user_token
+from harness.pytest_plugin import run_of
 from harness.pytest_plugin.admin import FirestoreAdmin
 from harness.pytest_plugin.calling_line import CallingLine
 from harness.pytest_plugin.outcome import not_verified
@@ -206,6 +207,9 @@ def check_context(
             if worker_id(config) and shared is not None:
                 stack.enter_context(FileLock(shared / "suite-project.lock", timeout=_TURN_S))
             project_id = suite_project
+            run = run_of(config)
+            if run is not None:
+                run.wait_for_functions()
         else:
             suffix = worker_id(config) or "checks"
             project_id = f"{suite_project[: _PROJECT_ID_LENGTH - len(suffix) - 1]}-{suffix}"

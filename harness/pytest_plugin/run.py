@@ -8,6 +8,7 @@ tell each other.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.emulators.handover import HANDOVER_VARIABLE, Handover
 from harness.errors import HarnessError
 from harness.pytest_plugin import looks_at_coverage, uses_suite
 from harness.pytest_plugin.mapping import ItemIndex, item_ids_in_source, item_ids_of, load_items
@@ -36,6 +38,7 @@ from harness.workflow.shards import split_checks
 
 if TYPE_CHECKING:
     from harness.emulators.owner import SuiteOwner
+    from harness.pytest_plugin.order import FunctionsAhead
 
 CHECKS_FILE = "checks.jsonl"
 PROGRESS_FILE = "progress.jsonl"
@@ -61,6 +64,7 @@ class HarnessRun:
         self._left_out = 0
         self.next_item: pytest.Item | None = None
         self._owner: SuiteOwner | None = None
+        self._ahead: FunctionsAhead | None = None
         self._worker_id = worker_id(config)
         self._is_worker = bool(self._worker_id)
         self._share = shared_folder(config)
@@ -121,7 +125,11 @@ class HarnessRun:
         self._take_shard(items)
         self.decides_matrix = any("access_matrix" in _fixtures_of(item) for item in items)
         self._looks_at_coverage = any(map(looks_at_coverage, items))
-        if self._looks_at_coverage:
+        if self.config.getoption("--harness-evidence"):
+            from harness.pytest_plugin.order import stage_of
+
+            items.sort(key=stage_of)
+        elif self._looks_at_coverage:
             items.sort(key=looks_at_coverage)  # behind all others, which stay in their order
 
     def _take_shard(self, items: list[pytest.Item]) -> None:
@@ -167,6 +175,21 @@ class HarnessRun:
             path.write_text(self._collection.to_json(), encoding="utf-8")
         elif self._share is None:
             self._tell_collection(len(session.items))
+            self._start_functions_ahead(session.items)
+
+    def _start_functions_ahead(self, items: Sequence[pytest.Item]) -> None:
+        if self._evidence_dir is None or HANDOVER_VARIABLE not in os.environ:
+            return
+        from harness.pytest_plugin.order import FunctionsAhead
+
+        self._ahead = FunctionsAhead(items, Handover(Path(os.environ[HANDOVER_VARIABLE])))
+        self._ahead.begin()
+
+    def wait_for_functions(self) -> None:
+        """Wait until no function's process starts but by what checks do."""
+        ahead, self._ahead = self._ahead, None
+        for name in ahead.finish() if ahead is not None else ():
+            self._tell(event="note", message=f"the process of {name} did not start ahead")
 
     @property
     def is_complete(self) -> bool:

@@ -27,6 +27,7 @@ from harness.emulators.ports import LOOPBACK
 from harness.emulators.storage import StorageDenied, StorageEmulator, StorageObjectMissing
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
 from harness.emulators.tokens import ADMIN_TOKEN, id_token
+from harness.emulators.warm_up import WarmUp
 from harness.errors import ConfigError, EnvironmentLacking, HarnessError
 
 pytestmark = pytest.mark.suite
@@ -117,6 +118,21 @@ def test_the_users_firebase_json_is_as_it_was(suite):
 def test_callable_functions_are_started_without_being_called(suite):
     mark = suite.log_mark()
     assert FunctionsEmulator(suite.endpoints).warm_up() == ["echo"]
+    assert suite.function_logs(mark) == []
+
+
+def test_functions_of_every_kind_are_started_without_being_run(suite):
+    mark = suite.log_mark()
+    assert suite.can_warm_up
+    names = {function.name for function in FunctionsEmulator(suite.endpoints).deployed()}
+    warm_up = WarmUp(
+        suite.endpoints, names, with_events=True, at_once=1, at_once_in_the_end=2, start_s=_LIMIT_S
+    )
+    warm_up.begin()
+    assert warm_up.finish(_LIMIT_S) == []
+    folder = Path(suite.log_file).parent
+    started = {process.environ().get("K_SERVICE") for process in _processes_of(folder)}
+    assert started - {None} == names
     assert suite.function_logs(mark) == []
 
 
