@@ -1,8 +1,8 @@
 """In which order `harness verify` runs checks, and what it starts ahead of those that wait for it.
 
 Checks that need no emulator run while the suite starts; those that call no function run while
-functions' processes start; what takes times comes behind what could disturb it, and what reloads
-all functions behind what calls them. Within each of these, checks stay in their order.
+functions' processes start; what loads all functions anew runs behind what calls them, since each
+would wait for its process again. Within each of these, checks stay in their order.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from harness.emulators.handover import Handover
 from harness.emulators.warm_up import WarmUp
 from harness.errors import HarnessError
 
-# The last of these that a check asks for, directly or through another fixture.
-_STAGES = ("harness_suite", "harness_suite_project", "steady_load", "rules_coverage")
+# The last of these that a check asks for, directly or through another fixture. Loads and questions
+# over the wire may load functions anew, and loads need processes that are there already.
+_STAGES = (
+    "harness_suite",
+    "harness_suite_project",
+    "steady_load",
+    "access_over_the_wire",
+    "rules_coverage",
+)
 _USE_FUNCTIONS = (2, 3)
 # Nobody says which of the functions that events run checks will set off: many checks, all of them.
 _MANY_CHECKS = 5

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.workflow("Testing/Verify security rules")
 
 def test_reaches_all(rules_coverage): ...
 def test_takes_times(call_function, steady_load): ...
+def test_asks_over_the_wire(access_over_the_wire): ...
 def test_calls(call_function): ...
 def test_stores(storage_admin): ...
 def test_asks(firestore_as): ...
@@ -42,13 +43,14 @@ def test_checks_that_wait_for_less_come_first(pytester):
         "calls",
         "stores",
         "takes_times",
+        "asks_over_the_wire",
         "reaches_all",
     ]
 
 
 def test_plain_pytest_keeps_the_order_of_the_files(pytester):
     make_project(pytester, test_a=CHECKS)
-    assert order_of(pytester)[:3] == ["takes_times", "calls", "stores"]
+    assert order_of(pytester)[:3] == ["takes_times", "asks_over_the_wire", "calls"]
 
 
 def item(path, *fixtures):
