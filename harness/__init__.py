@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.config import Settings as Settings
     from harness.emulators.auth import AuthUser as AuthUser
+    from harness.emulators.client_queries import ClientRequests as ClientRequests
     from harness.emulators.client_queries import run_client_query as run_client_query
     from harness.emulators.functions import FunctionsError as FunctionsError
     from harness.emulators.storage import StorageDenied as StorageDenied
@@ -48,6 +49,7 @@ _HOMES = {
     "serious_findings": "harness.project_rules",
     # what the app's Dart code asks for
     "app_services": "harness.flutter_project",
+    "ClientRequests": "harness.emulators.client_queries",
     "run_client_query": "harness.emulators.client_queries",
     "read_text_file": "harness.files",
     # the workflow document
@@ -62,6 +64,7 @@ _HOMES = {
 __all__ = [
     "AuthUser",
     "ChecklistItem",
+    "ClientRequests",
     "EmulatorSuite",
     "FunctionsError",
     "HarnessError",

@@ -44,6 +44,7 @@ _ANSWER_S = 30.0
 # Of the other workers' checks; the longest may wait for its turn as long.
 _OTHERS_S = 600.0
 _POLL_S = 0.05
+_OF_MATRIX = pytest.StashKey[list[CoverageCounts]]()
 _NOT_OURS = "only the embedded Firestore counts what is evaluated of the rules"
 
 
@@ -158,7 +159,11 @@ def _counted(
             ) from error
     run = run_of(config)
     if run is not None and run.decides_matrix:
-        counts += coverage_of_matrix(project)
+        # The matrix is the same for all of a run.
+        of_matrix = config.stash.get(_OF_MATRIX, None)
+        if of_matrix is None:
+            of_matrix = config.stash[_OF_MATRIX] = coverage_of_matrix(project)
+        counts += of_matrix
     return counts
 
 
