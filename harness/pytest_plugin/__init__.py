@@ -102,7 +102,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     from harness.pytest_plugin import fixtures
 
-    config.pluginmanager.register(fixtures, "harness-fixtures")
+    for module in fixtures.MODULES:
+        config.pluginmanager.register(module, f"harness-{module.__name__.rpartition('.')[2]}")
     if config.getoption("--harness-against"):
         from harness.pytest_plugin.against import AgainstPlugin, checked_project
 

@@ -30,7 +30,7 @@ from harness.project_inputs import BACK_END, HARNESS, Part, ProjectInputs
 from harness.pytest_plugin.recorder import INPUTS_ATTRIBUTE
 from harness.pytest_plugin.suite import project_folder
 
-_OWN_FIXTURES = "harness.pytest_plugin.fixtures"
+_OWN_FIXTURES = "harness.pytest_plugin.fixtures_"
 _ASKS_RULES = frozenset({Part.FIRESTORE_RULES, Part.INDEXES})
 _EVERYTHING = BACK_END | {Part.ACCESS_MATRIX}
 
@@ -155,7 +155,7 @@ class InputWatch:
         """Watch fixtures of the project's own; ours say by their names what they look at."""
         name = fixturedef.argname
         self._requested.add(name)
-        is_ours = getattr(fixturedef.func, "__module__", "") == _OWN_FIXTURES
+        is_ours = getattr(fixturedef.func, "__module__", "").startswith(_OWN_FIXTURES)
         observed = Observed()
         with watched(observed):
             result = yield

@@ -144,7 +144,7 @@ def test_workers_send_their_inputs_to_the_controller(
 
 
 def test_every_fixture_of_the_table_is_one() -> None:
-    names = {name for name in vars(fixtures) if not name.startswith("_")}
+    names = {name for module in fixtures.MODULES for name in vars(module)}
     assert set(_PARTS_OF_FIXTURES) <= names
 
 
