@@ -77,3 +77,23 @@ def test_the_mark_is_known_under_strict_markers(pytester: pytest.Pytester) -> No
         """
     )
     pytester.runpytest_inprocess("-q", "--strict-markers").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-p", "harness")])
+def test_pytest_does_not_rewrite_the_package(
+    pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        from importlib.machinery import SourceFileLoader
+
+        def test_it_is_imported_as_it_is():
+            from harness import config
+            assert type(config.__loader__) is SourceFileLoader
+
+        def test_checks_are_rewritten():
+            assert type(__loader__) is not SourceFileLoader
+        """
+    )
+    result = pytester.runpytest_subprocess("-q", *arguments)
+    result.assert_outcomes(passed=2)
