@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.access.decide import record_cells
+from harness.access.model import MatrixCell
 from harness.access_table import read_access_matrix
 from harness.errors import HarnessError
 from harness.files import read_text_file, write_text_file
 from harness.project import Project
-from harness.project_rules import load_rulesets, loaded, read_rules, rules_names
+from harness.project_rules import ProjectRulesets, load_rulesets, loaded, read_rules, rules_names
 from harness.reports.rules_lcov import lcov_text
 from harness.rules.coverage import CoverageCounts, RulesetCoverage, merged_counts
 from harness.rules.coverage_layout import CoverageLayout, coverage_layout
@@ -110,10 +111,17 @@ def coverage_of_matrix(project: Project) -> list[CoverageCounts]:
     if matrix is None:
         return []
     rulesets = load_rulesets(project)
+    return coverage_of_cells(rulesets, record_cells(matrix, rulesets.firestore, rulesets.storage))
+
+
+def coverage_of_cells(
+    rulesets: ProjectRulesets, cells: Iterable[MatrixCell]
+) -> list[CoverageCounts]:
+    """Count what the cells of an access matrix, which these rules have decided, evaluate."""
     coverage = {
         service: RulesetCoverage(ruleset) for service, ruleset in rulesets.by_service().items()
     }
-    for cell in record_cells(matrix, rulesets.firestore, rulesets.storage):
+    for cell in cells:
         coverage[cell.recorded.service].observe_again(cell.recorded)
     return [each.counts() for each in coverage.values()]
 

@@ -96,16 +96,30 @@ class CheckedMatrix:
         )
 
 
-def decided_project(folder: Path) -> DecidedProject:
-    """Read and decide a project's access matrix.
+_DECIDED = pytest.StashKey[DecidedProject]()
+
+
+def decided_project(config: pytest.Config, folder: Path) -> DecidedProject:
+    """Read and decide a project's access matrix, once in a run.
 
     Raises:
         HarnessError: It, or a ruleset, does not load.
     """
-    project = load_project(folder)
-    matrix = read_access_matrix(project)
-    rulesets = load_rulesets(project)
-    return DecidedProject(rulesets, None if matrix is None else decide_matrix(matrix, rulesets))
+    decided = config.stash.get(_DECIDED, None)
+    if decided is None:
+        project = load_project(folder)
+        matrix = read_access_matrix(project)
+        rulesets = load_rulesets(project)
+        decided = DecidedProject(
+            rulesets, None if matrix is None else decide_matrix(matrix, rulesets)
+        )
+        config.stash[_DECIDED] = decided
+    return decided
+
+
+def known_project(config: pytest.Config) -> DecidedProject | None:
+    """Return the decided matrix of this run, if a check has asked for it by now."""
+    return config.stash.get(_DECIDED, None)
 
 
 def ask_over_the_wire(

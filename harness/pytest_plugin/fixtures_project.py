@@ -92,13 +92,13 @@ def settle(request: pytest.FixtureRequest) -> Settle:
 
 
 @pytest.fixture(scope="session")
-def harness_access(harness_project: Path) -> DecidedProject:
+def harness_access(pytestconfig: pytest.Config, harness_project: Path) -> DecidedProject:
     """The project's access matrix, decided in process once for all checks."""
     from harness.errors import HarnessError
     from harness.pytest_plugin.access import decided_project
 
     try:
-        return decided_project(harness_project)
+        return decided_project(pytestconfig, harness_project)
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)
 

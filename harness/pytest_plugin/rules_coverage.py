@@ -31,6 +31,7 @@ from harness.rules_coverage import (
     RULES_JSON,
     RunCoverage,
     coverage_folder,
+    coverage_of_cells,
     coverage_of_matrix,
     coverage_of_project,
     forget_run,
@@ -159,11 +160,23 @@ def _counted(
             ) from error
     run = run_of(config)
     if run is not None and run.decides_matrix:
-        # The matrix is the same for all of a run.
-        of_matrix = config.stash.get(_OF_MATRIX, None)
-        if of_matrix is None:
-            of_matrix = config.stash[_OF_MATRIX] = coverage_of_matrix(project)
-        counts += of_matrix
+        counts += _counted_of_matrix(config, project)
+    return counts
+
+
+def _counted_of_matrix(config: pytest.Config, project: Project) -> list[CoverageCounts]:
+    """Return what the access matrix evaluates, which is the same for all of a run."""
+    from harness.pytest_plugin.access import known_project
+
+    counts = config.stash.get(_OF_MATRIX, None)
+    if counts is None:
+        known = known_project(config)
+        counts = (
+            coverage_of_cells(known.rulesets, known.decided.cells)
+            if known is not None and known.decided is not None
+            else coverage_of_matrix(project)
+        )
+        config.stash[_OF_MATRIX] = counts
     return counts
 
 
