@@ -405,6 +405,8 @@ class EmulatorSuite:
             "NO_UPDATE_NOTIFIER": "1",
             "NO_COLOR": "1",
             "FUNCTIONS_DISCOVERY_TIMEOUT": str(_FUNCTION_DISCOVERY_S),
+            "NODE_COMPILE_CACHE": os.environ.get("NODE_COMPILE_CACHE")
+            or str(compiled_modules(home)),
         }
 
     def _wait_until_ready(self, timeout_s: float) -> None:
@@ -450,6 +452,17 @@ class EmulatorSuite:
 
     def _log(self) -> str:
         return _read_text(self._process.log) if self._process is not None else self._last_log
+
+
+def compiled_modules(home: Path) -> Path:
+    """Return where Node keeps what it has compiled of the suite and of functions, for later runs.
+
+    By a digest of each module and by Node's version; a quarter of the time that a function's
+    process takes to start. Node before 22 does not know of it.
+    Source: Node.js documentation, "Module compile cache".
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return cache / "firebase-workflow-harness" / "node"
 
 
 def _read_text(path: Path) -> str:
