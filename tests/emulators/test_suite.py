@@ -115,6 +115,29 @@ def test_the_users_firebase_json_is_as_it_was(suite):
     assert not list(suite.options.project_dir.glob("*.log"))
 
 
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({}, "home/.cache/firebase-workflow-harness/node"),
+        ({"XDG_CACHE_HOME": "/elsewhere"}, "/elsewhere/firebase-workflow-harness/node"),
+        ({"NODE_COMPILE_CACHE": "/chosen"}, "/chosen"),
+    ],
+)
+def test_node_keeps_what_it_has_compiled_beside_other_caches(
+    environment: dict[str, str],
+    folder: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    for name in ("XDG_CACHE_HOME", "NODE_COMPILE_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": str(tmp_path / "home"), **environment}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "run").mkdir()
+    given = EmulatorSuite(SuiteOptions(tmp_path))._child_environment(tmp_path / "run")
+    assert given["NODE_COMPILE_CACHE"] == str(tmp_path / folder)
+
+
 def test_callable_functions_are_started_without_being_called(suite):
     mark = suite.log_mark()
     assert FunctionsEmulator(suite.endpoints).warm_up() == ["echo"]
