@@ -35,6 +35,7 @@ _MANY_CHECKS = 5
 _SUITE_S = 240.0
 # A function that takes longer goes on starting while checks run, as it would without.
 _START_S = 20.0
+_ALL_START_S = 60.0
 _NAME = re.compile(r"\w+(?:[.-]\w+)*")
 
 
@@ -56,6 +57,7 @@ class FunctionsAhead:
         users = [item for item in items if stage_of(item) in _USE_FUNCTIONS]
         self._modules = {item.path for item in users}
         self._with_events = len(users) >= _MANY_CHECKS
+        self._wanted: frozenset[str] = frozenset()
         self._handover = handover
         self._warm_up: WarmUp | None = None
         self._is_settled = threading.Event()
@@ -63,6 +65,8 @@ class FunctionsAhead:
 
     def begin(self) -> None:
         """Wait for the suite in the background, and begin when it is there."""
+        # At once, and not in the background: while a check runs, what is read counts as its input.
+        self._wanted = _names_in(self._modules)
         if self._modules:
             self._thread.start()
         else:
@@ -74,17 +78,16 @@ class FunctionsAhead:
         """
         self._is_settled.wait(_START_S)
         warm_up, self._warm_up = self._warm_up, None
-        return warm_up.finish(_START_S) if warm_up is not None else []
+        return warm_up.finish(_ALL_START_S) if warm_up is not None else []
 
     def _begin(self) -> None:
         processors = os.cpu_count() or 1
         try:
-            wanted = _names_in(self._modules)
             suite = self._handover.wait(_SUITE_S)
             if suite.can_warm_up:
                 self._warm_up = WarmUp(
                     suite.endpoints,
-                    wanted,
+                    self._wanted,
                     with_events=self._with_events,
                     at_once=max(1, processors // 2),
                     at_once_in_the_end=processors,
