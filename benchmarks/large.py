@@ -13,7 +13,7 @@ from google.cloud.firestore import FieldFilter
 from benchmarks.measuring import Row, figure, in_turns, run_part
 from benchmarks.messages import commit_all, kilobyte_fields, query
 from benchmarks.raw_client import Connection
-from benchmarks.servers import NotMeasured, both, peer_lacks, start_ours
+from benchmarks.servers import NotMeasured, both, peer_lacks, start_repeating
 from harness.emulators.firestore_client import firestore_client
 
 DOCUMENTS = 100_000
@@ -115,7 +115,7 @@ def queries(servers, clients):
         frames = query(f"s{documents}", "k", 3, LIMIT).frames(ours.port)
         measures["raw", documents] = lambda frames=frames: timed(lambda: connection.call(frames))
     asked = f"s{SIZES[0]}"
-    repeating = start_ours(ours.address, asked, str(LIMIT), module="benchmarks.repeating_server")
+    repeating = start_repeating(ours.address, asked, str(LIMIT))
     idle = firestore_client(repeating.address, "demo-bench")
     measures["repeated"] = lambda: where(idle, SIZES[0])
     if "peer" in clients:

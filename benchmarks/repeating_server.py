@@ -1,7 +1,7 @@
 """A server that says the same documents again to whoever asks, by gRPC's own C core: what a query
 costs that nobody has to answer.
 
-    python -m benchmarks.repeating_server --port PORT HOST:PORT COLLECTION
+    python -m benchmarks.repeating_server PORT HOST:PORT COLLECTION LIMIT
 """
 
 import argparse
@@ -34,8 +34,7 @@ class _Repeated(grpc.GenericRpcHandler):
 
 def main(words):
     parser = argparse.ArgumentParser()
-    parser.add_argument("--host")
-    parser.add_argument("--port", required=True)
+    parser.add_argument("port")
     parser.add_argument("address")
     parser.add_argument("collection")
     parser.add_argument("limit", type=int)
@@ -44,7 +43,7 @@ def main(words):
     assert len(answer) >= options.limit, len(answer)
     server = grpc.server(ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers((_Repeated(answer),))
-    server.add_insecure_port(f"{options.host}:{options.port}")
+    server.add_insecure_port(f"127.0.0.1:{options.port}")
     server.start()
     server.wait_for_termination(LIFE_S)
 

@@ -13,7 +13,8 @@ import psutil
 
 PEER = "@firestore-emulator/server 0.3.15"
 PEER_FOLDER = Path(__file__).parent / "peer"
-DATABASE = "projects/demo-bench/databases/(default)"
+PROJECT = "demo-bench"
+DATABASE = f"projects/{PROJECT}/databases/(default)"
 
 START_LIMIT_S = 30
 STOP_LIMIT_S = 10
@@ -53,9 +54,15 @@ class Server:
 
 
 def start_ours(*arguments, module="harness.server"):
-    """Start the embedded Firestore, as the suite does."""
-    options = ["--host", "127.0.0.1", *arguments]
+    """Start the embedded Firestore, as the suite does, which tells it its project."""
+    options = ["--host", "127.0.0.1", "--project_id", PROJECT, *arguments]
     return _start("ours", lambda port: [sys.executable, "-m", module, "--port", port, *options])
+
+
+def start_repeating(*arguments):
+    """Start the server that says one answer again and again."""
+    module = "benchmarks.repeating_server"
+    return _start("repeating", lambda port: [sys.executable, "-m", module, port, *arguments])
 
 
 def start_peer():

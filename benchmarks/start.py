@@ -1,8 +1,8 @@
 """How soon the servers accept connections, and what their first request costs beside the tenth.
 
 The first request is a commit on a connection that is open already: opening it is the client's. Each
-comes a moment after the one before, since any request that wakes a process up is slower than one of
-many in a row.
+makes a document of its own, so that all have the same to do, and comes a moment after the one
+before, since any request that wakes a process up is slower than one of many in a row.
 """
 
 from statistics import median
@@ -70,9 +70,9 @@ def request_times(port):
     """Return what each of the first requests took, in milliseconds."""
     connection = Connection(port)
     connection.settle()
-    frames = commit("c/1", SMALL).frames(port)
     times = []
-    for _ in range(REQUESTS):
+    for number in range(REQUESTS):
+        frames = commit(f"c/{number}", SMALL).frames(port)
         sleep(PAUSE_S)
         begun = perf_counter()
         connection.call(frames)

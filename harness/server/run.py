@@ -197,6 +197,9 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
     loading = loop.create_task(entrance.load())
     try:
         await warm_up()
+        if options.project_id is not None:
+            # Its first request finds a database, with what was imported, as every other does.
+            shell.database(DatabaseName(options.project_id))
         port = await server.start(options.host, options.port)
         monitor = await _started_monitor(options, backend)
         websocket_port = monitor[1] if monitor is not None else None
