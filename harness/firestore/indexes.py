@@ -316,7 +316,7 @@ class IndexSet:
         return [(before, self._database.get(path)) for path, before in then.items()]
 
     def _on_commit(self, commit: CommitResult) -> None:
-        if not (self._of_collection or self._of_group or self._of_database):
+        if not (self._of_collection or self._of_group or self._of_database or self._builds):
             return
         of_collection: dict[ResourcePath, list[DocumentChange]] = {}
         of_group: dict[str, list[DocumentChange]] = {}
