@@ -22,6 +22,11 @@ DEFAULT_CODEBASE = "default"
 DEFAULT_PROJECT_ID = "demo-harness"
 
 
+def posix_path(name: str) -> str:
+    """Return a path of firebase.json as any system reads it: some are written on Windows."""
+    return name.replace("\\", "/")
+
+
 @dataclass(frozen=True, slots=True)
 class FirestoreDatabase:
     """One Firestore database of firebase.json. Paths count from the project's folder; None:
@@ -491,8 +496,8 @@ class _FirebaseJson:
             databases.append(
                 FirestoreDatabase(
                     database or DEFAULT_DATABASE,
-                    self._text(entry, "rules", name),
-                    self._text(entry, "indexes", name),
+                    self._path(entry, "rules", name),
+                    self._path(entry, "indexes", name),
                 )
             )
         return tuple(databases)
@@ -500,7 +505,7 @@ class _FirebaseJson:
     def _functions(self, value: JsonValue | None) -> tuple[FunctionsCodebase, ...]:
         codebases = []
         for entry, name in self._entries(value, "functions"):
-            source = self._text(entry, "source", name)
+            source = self._path(entry, "source", name)
             if source is None and ("remoteSource" in entry.members or "kit" in entry.members):
                 continue  # its code is not in this repository: the emulator cannot run it either
             codebases.append(
@@ -515,7 +520,7 @@ class _FirebaseJson:
     def _storage(self, value: JsonValue | None) -> tuple[StorageBucket, ...]:
         buckets = []
         for entry, name in self._entries(value, "storage"):
-            rules = self._text(entry, "rules", name)
+            rules = self._path(entry, "rules", name)
             if rules is None:
                 raise self._error(entry, f"{name} names no rules", 'add "rules": "storage.rules"')
             buckets.append(
@@ -584,6 +589,10 @@ class _FirebaseJson:
             return None
         self._expect(value, JsonKind.STRING, f"{name}.{key}")
         return str(value.scalar) or None
+
+    def _path(self, entry: JsonValue, key: str, name: str) -> str | None:
+        text = self._text(entry, key, name)
+        return posix_path(text) if text else text
 
     def _expect(self, value: JsonValue, kind: JsonKind, name: str) -> None:
         if value.kind is not kind:

@@ -7,7 +7,8 @@ The command line and the pytest plugin share it. What the files mean is decided 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ _SKIPPED_FOLDERS = frozenset(
 _MAX_WALK_FOLDERS = 2_000
 _MAX_WALK_DEPTH = 6
 _SHOWN_PROJECTS = 8
+# Source: firebase-tools, global options `-P, --project <alias_or_project_id>`.
+_DEMO_PROJECT = re.compile(r"(?:--project|-P)[ =]+[\"']?(demo-[a-z0-9-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,30 @@ def load_settings(folder: Path) -> Settings:
     """Read harness.yaml; without one, return the defaults."""
     path = folder / HARNESS_YAML
     return parse_settings(read_text_file(path)) if path.is_file() else Settings()
+
+
+def demo_project_id(folder: Path) -> str | None:
+    """Return the demo project that a project's own files run the emulators for, if they name just
+    one: in the scripts of package.json as `--project`, or in .firebaserc.
+
+    Rules suites have its name written down, and Storage rules look documents up in the project of
+    the suite.
+    """
+    scripts = _members(folder / "package.json", "scripts").values()
+    named = {name for text in scripts for name in _DEMO_PROJECT.findall(str(text))}
+    aliases = _members(folder / ".firebaserc", "projects").values()
+    named |= {name for name in map(str, aliases) if name.startswith("demo-")}
+    return named.pop() if len(named) == 1 else None
+
+
+def _members(path: Path, key: str) -> Mapping[str, object]:
+    """Return an object of a JSON file; nothing where there is none, which others complain about."""
+    try:
+        content = parse_json(read_text_file(path)).value()
+    except HarnessError:
+        return {}
+    members = content.get(key) if isinstance(content, dict) else None
+    return members if isinstance(members, dict) else {}
 
 
 def workflow_paths(

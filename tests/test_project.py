@@ -1,11 +1,13 @@
 """A project on disk: found and read."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from harness.errors import ConfigError, WorkflowError
 from harness.project import (
+    demo_project_id,
     find_project_folder,
     load_project,
     load_template,
@@ -71,3 +73,35 @@ def test_several_documents_and_none_are_errors_that_name_them(folder: Path) -> N
 
 def test_the_template_ships_with_the_package() -> None:
     assert len(load_template().items) == 53
+
+
+@pytest.mark.parametrize(
+    ("scripts", "aliases", "expected"),
+    [
+        (
+            {"rules": 'firebase emulators:exec --only firestore --project demo-a "jest"'},
+            {},
+            "demo-a",
+        ),
+        (
+            {"rules": "firebase emulators:exec --project=demo-a jest", "up": "-P demo-a"},
+            {},
+            "demo-a",
+        ),
+        ({}, {"default": "shop-1", "local": "demo-a"}, "demo-a"),
+        ({"rules": "--project demo-a", "up": "--project demo-b"}, {}, None),
+        ({"rules": "firebase emulators:exec --project shop-1 jest"}, {"default": "shop-1"}, None),
+    ],
+)
+def test_the_demo_project_of_a_projects_own_scripts(
+    tmp_path: Path, scripts: object, aliases: object, expected: str | None
+) -> None:
+    write(tmp_path, "package.json", json.dumps({"scripts": scripts}))
+    write(tmp_path, ".firebaserc", json.dumps({"projects": aliases}))
+    assert demo_project_id(tmp_path) == expected
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"scripts": "none"}'])
+def test_a_package_file_that_cannot_be_read_names_no_project(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "package.json", text)
+    assert demo_project_id(tmp_path) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Literal
 import click
 
 from harness.cli import options, render
+from harness.config import DEFAULT_PROJECT_ID
 from harness.emulators.auth import AuthEmulator
 from harness.emulators.exec import run_command
 from harness.emulators.hub import Hub
@@ -18,12 +20,19 @@ from harness.emulators.seed_users import create_users
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
 from harness.errors import ConfigError, EnvironmentLacking
 from harness.files import read_text_file
-from harness.project import find_project_folder, load_settings
+from harness.project import demo_project_id, find_project_folder, load_settings
 from harness.seeds.model import SeedUser
 from harness.seeds.reader import parse_seed
 
 _LOOK_S = 0.5
+_DEMO = re.compile(r"demo-[a-z0-9-]+")
 
+_project_id = click.option(
+    "--project-id",
+    metavar="ID",
+    help="The emulators' project. Default: that of harness.yaml, else the demo- project that the "
+    "scripts of package.json name.",
+)
 _only = click.option(
     "--only",
     metavar="LIST",
@@ -61,6 +70,7 @@ def command() -> None:
 
 @command.command("exec", context_settings={"ignore_unknown_options": True})
 @options.project
+@_project_id
 @options.firestore
 @options.allow_real
 @_only
@@ -70,11 +80,13 @@ def command() -> None:
 @click.option(
     "--keep-ports",
     is_flag=True,
-    help="Use the ports that firebase.json gives, for a command that has them written down.",
+    help="Insist on the ports that firebase.json gives, where others would be taken if those are "
+    "not free.",
 )
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
 def exec_(
     project_dir: Path | None,
+    project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
     allow_real_project_id: bool,
     only: str | None,
@@ -86,11 +98,13 @@ def exec_(
 ) -> int:
     """Run a command beside the suite; the exit status is the command's.
 
-    Ports are chosen freely, so that several runs go side by side; the command finds them in its
+    The suite has the ports of firebase.json, or firebase-tools' own, as far as they are free, and
+    others where they are not: several runs go side by side. The command finds them in its
     environment.
     """
     suite_options = _options(
         project_dir,
+        project_id,
         firestore,
         only,
         allow_real_project_id=allow_real_project_id,
@@ -109,6 +123,7 @@ def exec_(
 
 @command.command("start")
 @options.project
+@_project_id
 @options.firestore
 @options.allow_real
 @_only
@@ -117,6 +132,7 @@ def exec_(
 @_export
 def start(
     project_dir: Path | None,
+    project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
     allow_real_project_id: bool,
     only: str | None,
@@ -127,6 +143,7 @@ def start(
     """Run the suite on the ports that firebase.json gives, until interrupted."""
     suite_options = _options(
         project_dir,
+        project_id,
         firestore,
         only,
         allow_real_project_id=allow_real_project_id,
@@ -184,6 +201,7 @@ def _export_data(suite: EmulatorSuite, folder: Path | None) -> None:
 
 def _options(
     project_dir: Path | None,
+    project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
     only: str | None,
     *,
@@ -192,11 +210,13 @@ def _options(
     seed_file: Path | None = None,
     keep_ports: bool = False,
 ) -> SuiteOptions:
-    folder = find_project_folder(project_dir or Path.cwd())
+    folder = _folder(project_dir)
     settings = load_settings(folder)
+    if project_id is None and settings.project_id == DEFAULT_PROJECT_ID:
+        project_id = demo_project_id(folder)
     return SuiteOptions(
         folder,
-        project_id=settings.project_id,
+        project_id=project_id or settings.project_id,
         firestore_arguments=(
             *settings.firestore.arguments,
             *(("--seed", str(seed_file.absolute())) if seed_file is not None else ()),
@@ -206,5 +226,16 @@ def _options(
         allow_real_project_id=allow_real_project_id,
         import_dir=import_dir,
         keep_ports=keep_ports,
+        prefer_ports=True,
+        lenient=True,
         progress=render.note,
     )
+
+
+def _folder(project_dir: Path | None) -> Path:
+    if project_dir is not None and not project_dir.exists() and _DEMO.fullmatch(str(project_dir)):
+        raise ConfigError(
+            f"--project names a folder, and there is no folder {project_dir}",
+            fix=f"give a project's id as --project-id {project_dir}",
+        )
+    return find_project_folder(project_dir or Path.cwd())

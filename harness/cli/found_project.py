@@ -17,6 +17,7 @@ from harness.git import run_git
 from harness.project import (
     FIREBASE_JSON,
     Project,
+    demo_project_id,
     find_project_folder,
     load_project,
     load_workflow,
@@ -107,6 +108,7 @@ def look(folder: Path, repository: Path) -> FoundProject:
         checks_folder=project.settings.checks_folder.strip("/"),
         problems=_problems(project),
         has_gitlab=(repository / ".gitlab-ci.yml").is_file(),
+        demo_project=demo_project_id(folder),
     )
 
 

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.config import posix_path
 from harness.emulators.ports import LOOPBACK
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
+from harness.files import read_text_file
+from harness.firestore.index_definitions import usable_indexes
 from harness.source import SourceText
 from harness.tolerant_json import JsonKind, parse_json
 
@@ -30,6 +33,24 @@ WITH_FUNCTIONS = ("eventarc", "tasks")
 _LEFT_OUT = ("database", "pubsub", "hosting", "apphosting", "dataconnect", "extensions")
 # Not a service: ports that a run needs besides.
 _WEBSOCKET = "firestore.websocket"
+
+DEFAULT_PORTS: Mapping[str, int] = {
+    "hub": 4400,
+    "logging": 4500,
+    "functions": 5001,
+    "firestore": 8080,
+    "pubsub": 8085,
+    "database": 9000,
+    "auth": 9099,
+    _WEBSOCKET: 9150,
+    "storage": 9199,
+    "eventarc": 9299,
+    "tasks": 9499,
+}
+"""Where emulators listen whose port firebase.json does not give, if nobody else does.
+
+Source: firebase-tools 15.34, emulator/constants: DEFAULT_PORTS; emulator/controller.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +248,7 @@ def rewrite_config(
     ports: Mapping[str, int],
     project_id: str,
     overrides: RuleFiles | None = None,
+    lenient: bool = False,
 ) -> PrivateConfig:
     """Rewrite firebase.json for a run whose files lie in `folder`.
 
@@ -234,11 +256,15 @@ def rewrite_config(
         folder: Where the result will be written; paths of functions become relative to it, since
             firebase-tools joins them to the file's folder even where they are absolute.
         overrides: Files to use in place of those that firebase.json names.
+        lenient: Whether to go on without Firestore rules and indexes that are not there, as
+            firebase-tools does, for a command that brings its own.
     Raises:
         ConfigError: A file that firebase.json names does not exist. firebase-tools would go on with
             open rules, and every check would pass.
     """
-    return _Rewriting(config, folder, ports, project_id, overrides or RuleFiles()).rewrite(services)
+    return _Rewriting(
+        config, folder, ports, project_id, overrides or RuleFiles(), lenient=lenient
+    ).rewrite(services)
 
 
 class _Rewriting:
@@ -249,8 +275,11 @@ class _Rewriting:
         ports: Mapping[str, int],
         project_id: str,
         overrides: RuleFiles,
+        *,
+        lenient: bool,
     ) -> None:
         self._config = config
+        self._lenient = lenient
         self._folder = folder
         self._ports = ports
         self._project_id = project_id
@@ -316,13 +345,23 @@ class _Rewriting:
             raise ConfigError(
                 f"{self._config.path}: {key} is {value!r}, not a path", fix="give a file's name"
             )
-        path = Path(os.path.normpath(self._config.project_dir / value))
+        path = Path(os.path.normpath(self._config.project_dir / posix_path(value)))
         if not path.exists():
             raise ConfigError(
                 f"{self._config.path}: {key} names {value}, which does not exist",
                 fix=f"create {path} or correct the name",
             )
         return path
+
+    def _firestore_file(self, key: str, value: object) -> Path | None:
+        """The file that a key names; None for one that is not there, where that is allowed."""
+        try:
+            return self._existing(key, value)
+        except ConfigError as error:
+            if not self._lenient:
+                raise
+            self._notes.append(error.problem)
+            return None
 
     def _firestore(self) -> tuple[dict[str, Any], RuleFiles]:
         section = self._section("firestore")
@@ -342,18 +381,21 @@ class _Rewriting:
             section = {}
         rules, indexes = self._overrides.firestore_rules, self._overrides.firestore_indexes
         if rules is None and "rules" in section:
-            rules = self._existing("firestore.rules", section["rules"])
+            rules = self._firestore_file("firestore.rules", section["rules"])
         if indexes is None and "indexes" in section:
-            indexes = self._existing("firestore.indexes", section["indexes"])
+            indexes = self._firestore_file("firestore.indexes", section["indexes"])
         written = {key: value for key, value in section.items() if key in ("database", "edition")}
         if rules is None:
             self._notes.append(
-                "firebase.json names no Firestore rules, so the emulator allows everything"
+                "without Firestore rules the emulator allows everything, until some are loaded"
+                if "rules" in section
+                else "firebase.json names no Firestore rules, so the emulator allows everything"
             )
         else:
             written["rules"] = str(rules)
         if indexes is not None:
             written["indexes"] = str(indexes)
+            self._notes += _left_out(indexes) if self._lenient else []
         return written, RuleFiles(rules, indexes)
 
     def _storage(self) -> tuple[Any, tuple[Path, ...]]:
@@ -433,6 +475,19 @@ class _Rewriting:
 
 
 _DEPLOY_ONLY = frozenset({"predeploy", "postdeploy", "remoteSource"})
+
+
+def _left_out(indexes: Path) -> list[str]:
+    """Say which definitions of an index file the embedded Firestore does without.
+
+    They cannot be deployed; that is for `harness verify` to refuse, not for emulators.
+    """
+    try:
+        document = parse_json(read_text_file(indexes)).value()
+        _, problems = usable_indexes(document, str(indexes))
+    except HarnessError:
+        return []  # the Firestore emulator says so when it starts
+    return [f"{each.problem}; it is left out" for each in problems]
 
 
 def _storage_targets_of(firebaserc: Path) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ all the same, and keeps everyone else off.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 import socket
@@ -39,8 +40,11 @@ class HeldPorts:
     the address.
     """
 
-    def __init__(self, sockets: Mapping[str, socket.socket]) -> None:
+    def __init__(
+        self, sockets: Mapping[str, socket.socket], claims: Iterable[socket.socket] = ()
+    ) -> None:
         self._sockets = dict(sockets)
+        self._claims = list(claims)
         self.numbers: dict[str, int] = {
             name: held.getsockname()[1] for name, held in sockets.items()
         }
@@ -57,9 +61,10 @@ class HeldPorts:
 
     def release(self) -> None:
         """Let go of all ports. May be called more than once."""
-        for held in self._sockets.values():
+        for held in (*self._sockets.values(), *self._claims):
             held.close()
         self._sockets.clear()
+        self._claims.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -73,17 +78,24 @@ class HeldPorts:
         self.release()
 
 
-def hold_ports(names: Iterable[str], *, fixed: Mapping[str, int] | None = None) -> HeldPorts:
+def hold_ports(
+    names: Iterable[str],
+    *,
+    fixed: Mapping[str, int] | None = None,
+    preferred: Mapping[str, int] | None = None,
+) -> HeldPorts:
     """Choose a free loopback port for each name, and hold all of them.
 
     Args:
         names: What needs a port; each gets its own.
         fixed: Ports that the user asked for, by name. They are taken as they are.
+        preferred: Ports to take if nobody has them, by name.
     Raises:
         EnvironmentLacking: A fixed port is taken, or no free port was found.
     """
-    wanted = dict(fixed or {})
+    wanted, liked = dict(fixed or {}), dict(preferred or {})
     held: dict[str, socket.socket] = {}
+    claims: list[socket.socket] = []
     # Not from the module's generator: tests and user code seed it, and two runs would then try the
     # same ports.
     chooser = random.SystemRandom()
@@ -91,12 +103,33 @@ def hold_ports(names: Iterable[str], *, fixed: Mapping[str, int] | None = None) 
         for name in names:
             if name in wanted:
                 held[name] = _hold_fixed(name, wanted[name])
-            else:
-                held[name] = _hold_any(chooser)
+                continue
+            found = _hold_if_free(liked[name], claims) if name in liked else None
+            held[name] = found or _hold_any(chooser)
     except BaseException:
-        HeldPorts(held).release()
+        HeldPorts(held, claims).release()
         raise
-    return HeldPorts(held)
+    return HeldPorts(held, claims)
+
+
+def _hold_if_free(port: int, claims: list[socket.socket]) -> socket.socket | None:
+    """Hold a port if nobody has it, not even a run that is about to listen on it; on Linux also
+    one with dying connections of the run before this one.
+    """
+    if not _CAN_HOLD:
+        with contextlib.suppress(OSError):
+            return _bind(port)
+        return None
+    # A name among sockets, no file: it goes with the process, however that ends.
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        claim.bind(f"\0firebase-workflow-harness-port-{port}")
+        held = _bind(port, share=True)
+    except OSError:
+        claim.close()
+        return None
+    claims.append(claim)
+    return held
 
 
 def _hold_fixed(name: str, port: int) -> socket.socket:

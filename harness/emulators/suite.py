@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -32,6 +32,7 @@ from harness.emulators.diagnosis import (
 )
 from harness.emulators.environment import without_credentials
 from harness.emulators.firebase_config import (
+    DEFAULT_PORTS,
     PrivateConfig,
     Progress,
     RuleFiles,
@@ -82,6 +83,9 @@ class SuiteOptions:
         firestore_arguments: More arguments for the embedded Firestore.
         ports: Fixed ports by emulator; all others are chosen.
         keep_ports: Take the ports that firebase.json gives, for apps that connect to them.
+        prefer_ports: Take them, and firebase-tools' own for the others, as far as they are free.
+        lenient: Go on without Firestore rules and indexes that firebase.json names and that are
+            not there, as firebase-tools does.
         allow_real_project_id: Accept a project id that does not begin with `demo-`.
         import_dir: What `firebase emulators:export` wrote: data to begin with.
         ready_timeout_s: Limit for the whole start, in seconds.
@@ -97,6 +101,8 @@ class SuiteOptions:
     firestore_arguments: tuple[str, ...] = ()
     ports: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     keep_ports: bool = False
+    prefer_ports: bool = False
+    lenient: bool = False
     allow_real_project_id: bool = False
     import_dir: Path | None = None
     ready_timeout_s: float = 90.0
@@ -168,10 +174,14 @@ class EmulatorSuite:
             )
         if options.firestore == "official" and "firestore" in services:
             _check_official_firestore(tools)
-        fixed = {**(configured_ports(firebase) if options.keep_ports else {}), **options.ports}
+        wants_them = options.keep_ports or options.prefer_ports
+        configured = configured_ports(firebase) if wants_them else {}
+        fixed = {**(configured if options.keep_ports else {}), **options.ports}
+        preferred = {**DEFAULT_PORTS, **configured} if options.prefer_ports else {}
         self._started_at = time.monotonic()
         try:
-            self._ports = hold_ports(port_names(services), fixed=fixed)
+            self._ports = hold_ports(port_names(services), fixed=fixed, preferred=preferred)
+            self._say_other_ports(services, preferred)
             self._folder = make_private_folder()
             self._config = rewrite_config(
                 firebase,
@@ -180,6 +190,7 @@ class EmulatorSuite:
                 ports=self._ports.numbers,
                 project_id=options.project_id,
                 overrides=options.rules,
+                lenient=options.lenient,
             )
             for note in self._config.notes:
                 options.progress(note)
@@ -194,6 +205,16 @@ class EmulatorSuite:
             f"starting {', '.join(services)} with firebase-tools {tools.version} "
             f"for {options.project_id}"
         )
+
+    def _say_other_ports(self, services: Sequence[str], preferred: Mapping[str, int]) -> None:
+        """Say which emulators listen elsewhere than a command with ports written down expects."""
+        assert self._ports is not None
+        for name in services:
+            port = self._ports.numbers[name]
+            if preferred.get(name, port) != port:
+                self.options.progress(
+                    f"port {preferred[name]} is taken: the {name} emulator listens on {port}"
+                )
 
     def wait_until_ready(self, timeout_s: float | None = None) -> None:
         """Wait until every emulator answers and all functions are loaded.

@@ -272,6 +272,26 @@ def parse_index_file(document: object, source_name: str) -> IndexDefinitions:
     return definitions
 
 
+def usable_indexes(
+    document: object, source_name: str
+) -> tuple[IndexDefinitions, tuple[HarnessError, ...]]:
+    """Read the entries of `firestore.indexes.json` that can be used, and what is wrong with the
+    rest.
+
+    For a server that has to run: whether the file can be deployed is not its question.
+
+    Raises:
+        ConfigError: It is no such file: it has no entries to read.
+    """
+    reader = _IndexFileReader(source_name)
+    definitions = reader.read(document)
+    if not isinstance(document, Mapping) or any(
+        not isinstance(document.get(key, []), list) for key in ("indexes", "fieldOverrides")
+    ):
+        raise reader.problems[0]
+    return definitions, tuple(reader.problems)
+
+
 def duplicates(definitions: IndexDefinitions) -> tuple[IndexDefinition, ...]:
     """Return the indexes that are defined more than once."""
     counts = Counter(definitions.composites)
@@ -345,10 +365,13 @@ class _IndexFileReader:
         found = []
         try:
             for position, item in enumerate(self.sequence(items, where)):
+                known = len(self.problems)
                 try:
-                    found.append(read(item, f"{where}[{position}]"))
+                    entry = read(item, f"{where}[{position}]")
                 except _Malformed:
                     continue
+                if len(self.problems) == known:
+                    found.append(entry)
         except _Malformed:
             pass
         return found

@@ -55,6 +55,7 @@ class FoundProject:
         checks_folder: Where checks go.
         problems: What of the project's files does not load, each with its place.
         has_gitlab: Whether the repository has a `.gitlab-ci.yml`.
+        demo_project: The demo project that its own scripts run the emulators for, if any.
     """
 
     name: str
@@ -71,3 +72,4 @@ class FoundProject:
     checks_folder: str
     problems: tuple[str, ...]
     has_gitlab: bool
+    demo_project: str | None = None

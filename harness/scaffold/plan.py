@@ -211,7 +211,7 @@ def _settings(found: FoundProject) -> str:
         "# Settings of the harness. All keys are optional; its docs/settings.md lists them.",
         "",
         "# The emulators' project; it begins with demo-, so that nothing reaches a real one.",
-        f"project_id: {_project_id(found.name)}",
+        f"project_id: {found.demo_project or _project_id(found.name)}",
         "",
     ]
     if found.documents and not found.is_discovered:

@@ -18,7 +18,7 @@ from harness.backend.metering import RequestRecord
 from harness.backend.request_line import request_line
 from harness.backend.service import Backend
 from harness.errors import HarnessErrors, RulesSyntaxError, StatusError
-from harness.firestore.index_definitions import IndexDefinitions, parse_index_file
+from harness.firestore.index_definitions import IndexDefinitions, usable_indexes
 from harness.firestore.paths import DatabaseName
 from harness.server.bounds import Incoming
 from harness.server.dispatch import EventDispatcher
@@ -82,7 +82,10 @@ def _load_definitions(path: Path) -> IndexDefinitions:
     from harness.files import read_text_file
     from harness.tolerant_json import parse_json
 
-    return parse_index_file(parse_json(read_text_file(path)).value(), str(path))
+    definitions, problems = usable_indexes(parse_json(read_text_file(path)).value(), str(path))
+    for problem in problems:
+        logger.warning("%s\n  until then it is left out", problem)
+    return definitions
 
 
 def _load_rules(path: Path) -> CompiledRuleset:

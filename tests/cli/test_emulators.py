@@ -24,6 +24,8 @@ def test_without_node_it_says_what_to_install(harness: Harness, words: list[str]
         (["--only", "frestore"], '"frestore" is not an emulator'),
         (["--only", "functions"], "does not configure it"),
         (["--project", "none"], "there is no folder none"),
+        (["--project", "demo-shop"], "fix: give a project's id as --project-id demo-shop"),
+        (["--project-id", "my-shop"], 'project id "my-shop" may be a real project'),
     ],
 )
 def test_wrong_usage_is_status_2(

@@ -209,3 +209,33 @@ def test_a_section_in_a_file_of_its_own_is_read(tmp_path):
     (tmp_path / "fs.json").write_text(json.dumps({"firestore": {"rules": "firestore.rules"}}))
     config = _rewritten(tmp_path, {**_WHOLE, "firestore": "fs.json"})
     assert config.files.firestore_rules == tmp_path / "firestore.rules"
+
+
+def test_a_path_written_on_windows_is_found(tmp_path):
+    (tmp_path / "db").mkdir(parents=True)
+    (tmp_path / "db" / "open.rules").write_text("")
+    written = _rewritten(tmp_path, {"firestore": {"rules": "db\\open.rules"}})
+    assert written.files.firestore_rules == (tmp_path / "db" / "open.rules").resolve()
+
+
+def test_a_lenient_run_goes_on_without_firestore_files_that_are_not_there_and_says_so(tmp_path):
+    data = {"firestore": {"rules": "no.rules", "indexes": "no.json"}}
+    written = _rewritten(tmp_path, data, lenient=True)
+    assert written.firebase_json["firestore"] == {}
+    assert written.files == RuleFiles()
+    assert [note.split("firebase.json: ")[-1] for note in written.notes] == [
+        "firestore.rules names no.rules, which does not exist",
+        "firestore.indexes names no.json, which does not exist",
+        "without Firestore rules the emulator allows everything, until some are loaded",
+    ]
+    with pytest.raises(ConfigError, match=r"names no\.rules"):
+        _rewritten(tmp_path, data)
+
+
+def test_a_lenient_run_says_which_indexes_it_does_without(tmp_path):
+    project = _project(tmp_path, data := {"firestore": {"indexes": "few.json"}})
+    entry = {"collectionGroup": "c", "queryScope": "COLLECTION"}
+    field = {"fieldPath": "a", "order": "ASCENDING"}
+    (project / "few.json").write_text(json.dumps({"indexes": [entry | {"fields": [field]}]}))
+    notes = _rewritten(tmp_path, data, lenient=True).notes
+    assert any("one field a is not necessary" in note and "left out" in note for note in notes)

@@ -67,3 +67,43 @@ def test_a_fixed_port_in_use_is_named_with_its_emulator():
     assert f"port {port}, fixed for the auth emulator" in str(caught.value)
     assert "taken by another process" in str(caught.value)
     assert caught.value.exit_status == 3
+
+
+def test_a_preferred_port_is_taken_where_it_is_free():
+    with hold_ports(["probe"]) as probe:
+        port = probe.numbers["probe"]
+    with hold_ports(["hub", "auth"], preferred={"auth": port, "none": 1}) as held:
+        assert held.numbers["auth"] == port
+
+
+def test_a_preferred_port_that_another_run_is_about_to_listen_on_is_left_to_it():
+    with hold_ports(["probe"]) as probe:
+        port = probe.numbers["probe"]
+    with hold_ports(["auth"], preferred={"auth": port}) as first:
+        first.hand_over()
+        with hold_ports(["auth"], preferred={"auth": port}) as second:
+            assert second.numbers["auth"] != port
+
+
+def test_a_preferred_port_with_a_listener_is_left_to_it():
+    with socket.socket() as server:
+        server.bind((LOOPBACK, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with hold_ports(["auth"], preferred={"auth": port}) as held:
+            assert held.numbers["auth"] != port
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such a port counts as taken")
+def test_a_preferred_port_with_dying_connections_of_the_run_before_is_taken():
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((LOOPBACK, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with socket.create_connection((LOOPBACK, port)) as client:
+            accepted, _ = server.accept()
+            accepted.close()  # the end that closes first is the one whose connection dies slowly
+            assert client.recv(1) == b""
+    with hold_ports(["auth"], preferred={"auth": port}) as held:
+        assert held.numbers["auth"] == port

@@ -10,6 +10,7 @@ from harness.firestore.index_definitions import (
     index_to_json,
     override_to_json,
     parse_index_file,
+    usable_indexes,
 )
 from harness.firestore.paths import FieldPath
 from tests.firestore.queries_from_yaml import index_from
@@ -202,3 +203,20 @@ def test_the_nearest_known_key_is_suggested():
     with pytest.raises(ConfigError) as refused:
         parse_index_file({"indexes": [index(feilds=[])]}, FILE)
     assert refused.value.fix == "did you mean fields?"
+
+
+def test_a_server_takes_the_entries_that_can_be_used():
+    document = {"indexes": [index(GOOD), index(GOOD, OTHER), index(queryScope="ALL")], "//": "ours"}
+    definitions, problems = usable_indexes(document, FILE)
+    assert definitions == parse_index_file({"indexes": [index(GOOD, OTHER)]}, FILE)
+    assert [problem.problem.split(": ")[1] for problem in problems] == [
+        "the file",
+        "indexes[0]",
+        "indexes[2].queryScope",
+    ]
+
+
+@pytest.mark.parametrize("document", [[], {"indexes": {}}, {"fieldOverrides": "none"}])
+def test_a_server_takes_no_file_that_has_no_entries(document: object):
+    with pytest.raises(ConfigError, match=r"expected an object|expected a list"):
+        usable_indexes(document, FILE)
