@@ -12,7 +12,7 @@ import asyncio
 import logging
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Final
@@ -88,6 +88,7 @@ class GrpcService:
         functions: Tells which function a connection comes from; None: there are no functions.
         incoming: What requests that are not complete hold.
         max_request_bytes: Of one message; None: `MAX_MESSAGE_BYTES`.
+        others: Methods of other services, by their paths; None: there are none.
     """
 
     def __init__(
@@ -98,11 +99,12 @@ class GrpcService:
         functions: FunctionProcesses | None = None,
         incoming: Incoming | None = None,
         max_request_bytes: int | None = None,
+        others: Mapping[str, Rpc] | None = None,
     ) -> None:
         methods: dict[str, Method] = {**rpcs.table(), **{rpc.name: rpc for rpc in two_way}}
         self._methods = {
             service + name: rpc for service in _SERVICES for name, rpc in methods.items()
-        }
+        } | dict(others or {})
         self.incoming = incoming or Incoming()
         self.max_request_bytes = max_request_bytes or MAX_MESSAGE_BYTES
         self._is_refused_as_emulator = max_request_bytes is None

@@ -22,6 +22,7 @@ from harness.firestore.index_definitions import IndexDefinitions, usable_indexes
 from harness.firestore.paths import DatabaseName
 from harness.server.bounds import Incoming
 from harness.server.dispatch import EventDispatcher
+from harness.server.emulator_service import EmulatorService
 from harness.server.exports import Seed, exported_with, read_seed, write_suite_export
 from harness.server.fault_injection import guarded_stream
 from harness.server.function_processes import FunctionProcesses
@@ -187,7 +188,13 @@ async def serving(options: ServerOptions, backend: Backend) -> AsyncIterator[Run
         incoming,
     )
     service = GrpcService(
-        rpcs, two_way, entrance.request, functions, incoming, backend.profile.max_request_bytes
+        rpcs,
+        two_way,
+        entrance.request,
+        functions,
+        incoming,
+        backend.profile.max_request_bytes,
+        EmulatorService(lambda: entrance.routes().admin).table(),
     )
     server = PortServer(
         entrance.connection,
