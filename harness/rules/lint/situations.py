@@ -273,6 +273,8 @@ class _Evaluation:
         if left.op is Op.LITERAL and right.op is Op.LITERAL:
             return left.value == right.value
         for one, other in ((left, right), (right, left)):
+            if one.op is Op.CAPTURE and other.op is Op.LITERAL and other.value == "":
+                return False  # no segment of a path is empty
             if one.is_member("method") and one.parts[0].op is Op.REQUEST:
                 return other.value == self.situation.method if other.op is Op.LITERAL else None
         return None
@@ -282,8 +284,11 @@ class _Evaluation:
         result = self.made_of(term, _BOOL)
         if result == ERROR:
             return ERROR
-        if right.op not in (Op.LIST, Op.MAP):
+        is_claim = right.is_token and isinstance(left.value, str)
+        if right.op not in (Op.LIST, Op.MAP) and not is_claim:
             result |= ERROR
+        elif not right.parts:
+            return result & ~TRUE
         if (
             left.is_member("method")
             and left.parts[0].op is Op.REQUEST
@@ -301,6 +306,9 @@ class _Evaluation:
 
     def ordering(self, term: Term) -> Outcome:
         left, right = term.parts
+        known = _ordered(str(term.value), self.settled(left), self.settled(right))
+        if known is not None:
+            return TRUE if known else FALSE
         result = self.made_of(term, _BOOL | ERROR)
         now = self.situation.now
         if result == ERROR or now is None:
@@ -338,15 +346,26 @@ class _Evaluation:
             result |= self.of(when_false)
         return result
 
-    # --- what strangers know --------------------------------------------------------------------
+    # --- what is known of values ----------------------------------------------------------------
 
     def settled(self, term: Term) -> Term:
-        """Return the default of a `get` that finds nothing for a stranger; else the term."""
-        if not (self.is_stranger and term.op is Op.METHOD and term.value == "get"):
-            return term
-        if len(term.parts) != 3:
+        """Return what a term certainly comes to, where it is simpler: a branch of a condition that
+        is decided, the default of a `get` that finds nothing; else the term.
+        """
+        if term.op is Op.CONDITIONAL:
+            condition, when_true, when_false = term.parts
+            outcome = self.of(condition)
+            if outcome not in (TRUE, FALSE):
+                return term
+            return self.settled(when_true if outcome == TRUE else when_false)
+        if not (term.op is Op.METHOD and term.value == "get" and len(term.parts) == 3):
             return term
         receiver, key, default = term.parts
+        found = self.settled(receiver)
+        if found.op is Op.MAP and not found.parts:
+            return self.settled(default)
+        if not self.is_stranger:
+            return term
         is_own_claim = receiver.is_token and key.value not in STANDARD_CLAIMS | PROFILE_CLAIMS
         is_own_entry = names_caller(key) and not self.is_chosen(receiver)
         return default if is_own_claim or is_own_entry else term
@@ -411,6 +430,26 @@ def moment_of(term: Term) -> datetime | None:
     except (ValueError, OverflowError):
         return None  # no such date: an error when it is evaluated
     return None
+
+
+def _ordered(operator: str, left: Term, right: Term) -> bool | None:
+    """Return how two numbers compare that are known; None if they are not."""
+    first, second = left.value, right.value
+    if (
+        left.op is not Op.LITERAL
+        or right.op is not Op.LITERAL
+        or not isinstance(first, int | float)
+        or not isinstance(second, int | float)
+        or isinstance(first, bool)
+        or isinstance(second, bool)
+    ):
+        return None
+    return {
+        "<": first < second,
+        "<=": first <= second,
+        ">": first > second,
+        ">=": first >= second,
+    }[operator]
 
 
 def _with_receiver(receiver: Outcome, result: Outcome) -> Outcome:
