@@ -60,6 +60,8 @@ class Write:
     """One write of a commit.
 
     `mask` None replaces the whole document; a mask, even an empty one, touches its paths only.
+    `is_transform`: it came as `Write.transform`, the older half of what is one write since there is
+    `update_transforms`.
     """
 
     kind: WriteKind
@@ -68,6 +70,7 @@ class Write:
     mask: tuple[FieldPath, ...] | None = None
     transforms: tuple[FieldTransform, ...] = ()
     precondition: Precondition | None = None
+    is_transform: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,6 +309,7 @@ def write_from_proto(message: Any, database: DatabaseName) -> Write:
             (),
             transforms_from_proto(message.transform.field_transforms),
             precondition,
+            is_transform=True,
         )
     if operation == "delete":
         kind, name = WriteKind.DELETE, message.delete
