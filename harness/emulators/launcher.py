@@ -209,6 +209,11 @@ def firestore_server(extra_arguments: Sequence[str]) -> ServerCommand:
     return ServerCommand(FIRESTORE_SERVER.module, tuple(extra_arguments))
 
 
-def storage_rules_runtime(requests: Path) -> ServerCommand:
-    """The Storage rules runtime, noting what it judges in a file as long as that is there."""
-    return ServerCommand(STORAGE_RULES_RUNTIME.module, ("--requests", str(requests)))
+def storage_rules_runtime(requests: Path, *, is_beside_ours: bool) -> ServerCommand:
+    """The Storage rules runtime, noting what it judges in a file as long as that is there.
+
+    Args:
+        is_beside_ours: Whether the Firestore of the suite is the embedded one.
+    """
+    own = ("--own-project",) if is_beside_ours else ()
+    return ServerCommand(STORAGE_RULES_RUNTIME.module, ("--requests", str(requests), *own))

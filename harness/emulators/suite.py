@@ -365,7 +365,7 @@ class EmulatorSuite:
             )
             if embedded
             else None,
-            storage=storage_rules_runtime(folder / _STORAGE_REQUESTS)
+            storage=storage_rules_runtime(folder / _STORAGE_REQUESTS, is_beside_ours=embedded)
             if "storage" in services
             else None,
             real_java=shutil.which("java"),

@@ -145,7 +145,7 @@ class RestApi:
             if lists_all:
                 return self._list_route(name, "", request)
             return self._rpcs["GetDocument"], {
-                "name": name,
+                "name": _in_own_project(name, request),
                 **_mask(request, "mask"),
                 **_scalars(request, "transaction", "readTime"),
             }
@@ -225,6 +225,15 @@ def _body(request: HttpRequest) -> dict[str, Any]:
 
 def _snake(name: str) -> str:
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+
+
+def _in_own_project(name: str, request: HttpRequest) -> str:
+    """Return a name in the project that Storage rules ask for (`storage_rules.PROJECT`)."""
+    values = request.query_values("harness-project")
+    if not values:
+        return name
+    _, _, rest = name.split("/", 2)
+    return f"projects/{values[-1]}/{rest}"
 
 
 def _scalars(request: HttpRequest, *names: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import signal
 import sys
 from collections import deque
@@ -53,6 +54,15 @@ class ProtocolError(Exception):
     """A line that is not a request of this protocol. Says what was wrong with it."""
 
 
+OWN_PROJECT = "--own-project"
+"""The option that documents are looked up in the project of the caller's token."""
+
+PROJECT = "harness-project"
+"""How Firestore's REST is told of it."""
+
+_PROJECT_ID = re.compile(r"[a-z0-9-]{1,63}")
+
+
 @dataclass(slots=True)
 class Runtime:
     """Answers requests.
@@ -62,12 +72,16 @@ class Runtime:
         receive: Waits for the next line from the emulator; None when there will be no more.
         requests: Where what was judged is noted; None: nowhere.
         coverage: Where is counted what the requests reach of the rules; None: nowhere.
+        asks_own_project: Whether documents are looked up in the project of the caller's token, not
+            in the suite's: each rules suite and each test worker has one of its own. Only the
+            embedded Firestore understands the question.
     """
 
     send: Callable[[Mapping[str, Any]], None]
     receive: Callable[[], str | None]
     requests: StorageRequests | None = None
     coverage: StorageCoverage | None = None
+    asks_own_project: bool = False
     _rulesets: dict[str, CompiledRuleset] = field(default_factory=dict)
     _waiting: deque[str] = field(default_factory=deque)
 
@@ -143,7 +157,8 @@ class Runtime:
         if ruleset is None:
             raise ProtocolError(f"no ruleset {name} is loaded")
         request = rules_request(context)
-        documents = _FirestoreDocuments(self, request_id)
+        project = _project_of(request) if self.asks_own_project else None
+        documents = _FirestoreDocuments(self, request_id, project)
         log = AccessLog(limits.STORAGE_ACCESS_CALLS)
         decision = ruleset.decide(request, documents, log)
         if self.coverage is not None:
@@ -158,8 +173,14 @@ class Runtime:
             "warnings": [],
         }
 
-    def fetch(self, request_id: int, path: str) -> Mapping[str, Any] | None:
+    def fetch(
+        self, request_id: int, path: str, project: str | None = None
+    ) -> Mapping[str, Any] | None:
         """Ask the emulator for a Firestore document; return its fields in REST's JSON, or None.
+
+        Args:
+            project: Whose document; None: the suite's. The emulator puts the suite's project before
+                the path and asks Firestore's REST for all of it: what is behind it comes through.
 
         The question carries the id of the request that needs it: the emulator has no other.
 
@@ -171,7 +192,7 @@ class Runtime:
             {
                 "server_request_id": request_id,
                 "action": "fetch_firestore_document",
-                "context": {"path": path},
+                "context": {"path": f"{path}?{PROJECT}={project}" if project else path},
                 "status": "ok",
                 "errors": [],
                 "warnings": [],
@@ -206,11 +227,12 @@ class _FirestoreDocuments:
 
     runtime: Runtime
     request_id: int
+    project: str | None = None
     known: dict[tuple[str, ...], Mapping[str, RulesValue] | None] = field(default_factory=dict)
 
     def get(self, path: tuple[str, ...]) -> Mapping[str, RulesValue] | None:
         if path not in self.known:
-            fields = self.runtime.fetch(self.request_id, "/" + "/".join(path))
+            fields = self.runtime.fetch(self.request_id, "/" + "/".join(path), self.project)
             try:
                 self.known[path] = None if fields is None else _map_from_rest(fields)
             except _UNREADABLE as error:
@@ -375,6 +397,13 @@ def _auth(value: RulesValue) -> RulesAuth | None:
     )
 
 
+def _project_of(request: RulesRequest) -> str | None:
+    """Return the project that the caller's token is for."""
+    audience = request.auth.token.get("aud") if request.auth is not None else None
+    is_project = isinstance(audience, str) and _PROJECT_ID.fullmatch(audience)
+    return str(audience) if is_project else None
+
+
 def _map_or_none(value: RulesValue) -> Mapping[str, RulesValue] | None:
     return value if isinstance(value, dict) else None
 
@@ -422,7 +451,8 @@ def main() -> None:
     try:
         requests = requests_of_arguments(sys.argv)
         coverage = coverage_of_arguments(sys.argv)
-        Runtime(send, lambda: lines.readline() or None, requests, coverage).serve()
+        own = OWN_PROJECT in sys.argv
+        Runtime(send, lambda: lines.readline() or None, requests, coverage, own).serve()
     except BrokenPipeError:
         # The emulator has gone; there is nobody left to tell.
         sys.stderr.close()

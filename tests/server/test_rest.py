@@ -234,3 +234,22 @@ def test_rules_apply_to_rest(project: Project, api: Api) -> None:
     answer = api("GET", "/users/ana", headers={})
     assert answer.status_code == 403
     assert answer.json()["error"]["message"] == "No matching allow statements"
+
+
+def test_storage_rules_ask_for_a_document_of_another_project(project: Project, api: Api) -> None:
+    api("PATCH", "/users/ana", fields(n=1))
+    elsewhere = "/v1/projects/demo-elsewhere/databases/(default)/documents/users/ana"
+    ask = project.server.http
+    assert ask("GET", elsewhere, headers=OWNER).status_code == 404
+    found = ask("GET", f"{elsewhere}?harness-project={project.id}", headers=OWNER).json()
+    assert found["name"] == f"{api.name}/users/ana"
+
+
+def test_a_caller_is_judged_by_the_rules_of_the_project_that_is_asked_for(
+    project: Project, api: Api
+) -> None:
+    project.load_rules("service cloud.firestore { }")
+    api("PATCH", "/users/ana", fields(n=1))
+    elsewhere = "/v1/projects/demo-elsewhere/databases/(default)/documents/users/ana"
+    asked = project.server.http("GET", f"{elsewhere}?harness-project={project.id}")
+    assert asked.status_code == 403

@@ -52,13 +52,15 @@ def verify(
     method: str = "get",
     *,
     uid: str | None = None,
+    audience: str = "demo-own",
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     **context: Any,
 ) -> dict[str, Any]:
     auth = {"null_value": None}
     if uid is not None:
-        claims = {"map_value": {"fields": {"user_id": {"string_value": uid}}}}
+        named = {"user_id": {"string_value": uid}, "aud": {"string_value": audience}}
+        claims = {"map_value": {"fields": named}}
         auth = {"map_value": {"fields": {"uid": {"string_value": uid}, "token": claims}}}
     segments = [{"simple": part} for part in path.split("/") if part]
     fields = {
@@ -94,11 +96,11 @@ def document(request_id: int, fields: Mapping[str, Any] | None) -> dict[str, Any
     }
 
 
-def converse(lines: Iterable[Mapping[str, Any] | str]) -> list[Any]:
+def converse(lines: Iterable[Mapping[str, Any] | str], **options: Any) -> list[Any]:
     """Send lines one by one, and return everything the runtime says behind the ready line."""
     said: list[Any] = []
     waiting = iter([line if isinstance(line, str) else json.dumps(line) for line in lines])
-    Runtime(said.append, lambda: next(waiting, None)).serve()
+    Runtime(said.append, lambda: next(waiting, None), **options).serve()
     assert said[0] == READY
     return said[1:]
 
@@ -184,6 +186,30 @@ def test_a_document_is_fetched_under_the_id_of_the_request_that_needs_it() -> No
     ]
     assert fetches[0]["context"] == {"path": "/databases/(default)/documents/users/ana"}
     assert permits(answers) == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("audience", "behind"),
+    [
+        ("demo-own", "?harness-project=demo-own"),
+        ("shop-79c3b", "?harness-project=shop-79c3b"),
+        ("no/project?x", ""),
+        ("", ""),
+    ],
+)
+def test_a_document_is_asked_for_in_the_project_of_the_callers_token(
+    audience: str, behind: str
+) -> None:
+    asked = verify(1, "/b/bkt/o/team/x", uid="ana", audience=audience)
+    fetch = converse([load(), asked, document(1, {})], asks_own_project=True)[1]
+    assert fetch["context"] == {"path": f"/databases/(default)/documents/users/ana{behind}"}
+
+
+def test_who_has_no_token_is_answered_from_the_suites_project() -> None:
+    rules = RULES.replace("$(request.auth.uid)", "ana")
+    lines = [load(content=rules), verify(1, "/b/bkt/o/team/x"), document(1, {})]
+    fetch = converse(lines, asks_own_project=True)[1]
+    assert fetch["context"] == {"path": "/databases/(default)/documents/users/ana"}
 
 
 def test_a_request_that_arrives_while_a_document_is_awaited_is_answered_after() -> None:

@@ -20,8 +20,9 @@ describe('Storage rules, with @firebase/rules-unit-testing', () => {
   const file = (uid, path, claims) => ref(env.authenticatedContext(uid, claims).storage(), path);
 
   before(async () => {
-    // The Storage emulator looks documents up in the suite's own project.
-    const projectId = process.env.GCLOUD_PROJECT;
+    // As suites have it written down: not the project that the emulators run for. Documents are
+    // looked up in the project of the caller's token all the same.
+    const projectId = 'receipts-79c3b';
     env = await initializeTestEnvironment({projectId, storage: {rules: RULES}, firestore: {}});
   });
 
