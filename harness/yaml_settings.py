@@ -20,7 +20,7 @@ MAX_LENGTH = 256_000  # code points
 MAX_NESTING = 30
 
 _PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:")
+_ABSOLUTE = re.compile(r"[/\\]|~(?:[/\\]|\Z)|[A-Za-z]:")
 _KNOWN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
 }

@@ -122,6 +122,7 @@ NAMES = st.text(st.characters(exclude_characters="\0\\/:"), min_size=1, max_size
 @example("app", "docs/backend", True)
 @example("\x1f", "\x1f", True)
 @example("yes", "it's: #\n", True)
+@example("0", "~", False)
 def test_whatever_names_are_found_what_is_written_parses(
     name: str, path: str, is_discovered: bool
 ) -> None:
