@@ -93,8 +93,13 @@ class Guardian:
     def _start(self) -> None:
         if sys.platform == "linux":
             _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        with open(self._log, "ab") as log:  # noqa: PTH123 - pathlib costs an import here
-            process = self._spawn(log)
+        try:
+            with open(self._log, "ab") as log:  # noqa: PTH123 - pathlib costs an import here
+                process = self._spawn(log)
+        except FileNotFoundError:
+            # The harness has given up before this process was there, and taken the folder away.
+            self._status, self._stop_asked = 127, True
+            return
         if process is None:
             self._status = 127  # as a shell has it
             return

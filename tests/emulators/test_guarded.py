@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.emulators import guardian
 from harness.emulators.guarded import GuardedProcess
 
 _LIMIT_S = 20.0
@@ -137,3 +138,28 @@ def test_a_command_that_does_not_exist_ends_at_once(tmp_path):
     process.stop()
     process.close()
     assert not folder.exists()
+
+
+def test_what_is_to_start_in_a_folder_that_is_gone_ends_without_a_word(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    order = {
+        "argv": _script(tmp_path / "pids"),
+        "cwd": str(folder),
+        "env": {**os.environ, guardian.MARK: "gone"},
+        "log": str(folder / "firestore.log"),
+        "folder": str(folder),
+        "gentle_s": 1.0,
+        "terminate_s": 1.0,
+    }
+    ended = subprocess.run(
+        [sys.executable, "-P", guardian.__file__],
+        input=json.dumps(order) + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_LIMIT_S,
+        start_new_session=True,  # a signal to its group must not reach pytest
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout) == {"stopped": True, "killed": 0}
+    assert not (tmp_path / "pids").exists()

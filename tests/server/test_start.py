@@ -87,7 +87,8 @@ def test_the_warm_up_says_nothing_and_leaves_no_connection_open(
 
     asyncio.run(run())
     assert servers[0].connections == set()
-    assert caplog.records == []
+    # Other servers of this process may have something to say.
+    assert not [each for each in caplog.records if "warm-up" in each.getMessage()]
 
 
 def test_a_warm_up_that_gets_no_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
