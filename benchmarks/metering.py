@@ -20,7 +20,7 @@ from benchmarks.messages import commit_all, commits, get, query
 from benchmarks.raw_client import load
 from benchmarks.servers import start_ours
 from benchmarks.unmetered_server import without_meter
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.server.grpc import GrpcService
 from harness.server.http2 import PREFACE, Http2Connection, frame

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.backend.service import Backend, DatabaseService
+from harness.backend.databases import Backend
+from harness.backend.service import DatabaseService
 from harness.errors import ConfigError, StatusCode, StatusError
 from harness.firestore.exports.archive import OVERALL_SUFFIX, export_files, import_documents
 from harness.firestore.exports.log_format import ExportError

@@ -14,9 +14,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.backend.databases import Backend
 from harness.backend.metering import RequestRecord
 from harness.backend.request_line import request_line
-from harness.backend.service import Backend
 from harness.errors import HarnessErrors, RulesSyntaxError, StatusError
 from harness.firestore.index_definitions import IndexDefinitions, usable_indexes
 from harness.firestore.paths import DatabaseName

@@ -20,10 +20,11 @@ from typing import TypeVar
 
 from harness.backend.auth import ADMIN, Caller, classify_authorization
 from harness.backend.clock import REAL_TIME, ClockSetting
+from harness.backend.databases import Backend
 from harness.backend.events import TriggerRegistry
 from harness.backend.faults import FaultPlan
 from harness.backend.metering import RequestRecord
-from harness.backend.service import Backend, DatabaseService, LockWait
+from harness.backend.service import DatabaseService, LockWait
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import CommitResult
 from harness.firestore.paths import DatabaseName

@@ -17,7 +17,7 @@ from typing import Any
 
 import hpack
 
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.server.dispatch import EventDispatcher
 from harness.server.grpc import SERVICE, GrpcService

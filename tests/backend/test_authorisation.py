@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from harness.backend.auth import ANONYMOUS
+from harness.backend.databases import Backend
 from harness.backend.metering import RequestRecord
 from harness.backend.requests import Commit
-from harness.backend.service import Backend, DatabaseService
+from harness.backend.service import DatabaseService
 from harness.errors import StatusError
 from harness.firestore.documents import (
     FieldTransform,

@@ -7,12 +7,13 @@ from itertools import count
 
 import pytest
 
-from harness.backend import service as service_module
+from harness.backend import databases as databases_module
 from harness.backend.auth import ADMIN
+from harness.backend.databases import Backend
 from harness.backend.metering import KeptRecords, RequestLog, RequestRecord
 from harness.backend.recording import Recording
 from harness.backend.requests import Commit, TransactionOptions
-from harness.backend.service import Backend, DatabaseService
+from harness.backend.service import DatabaseService
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import Write, WriteKind
 from harness.firestore.index_definitions import IndexDefinitions
@@ -27,7 +28,7 @@ MOST = 10
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
-    monkeypatch.setattr(service_module, "MAX_DATABASES", MOST)
+    monkeypatch.setattr(databases_module, "MAX_DATABASES", MOST)
     return Backend(IndexDefinitions())
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from harness.backend.auth import ANONYMOUS, Caller, CallerKind
+from harness.backend.databases import Backend
 from harness.backend.metering import RequestRecord
 from harness.backend.recording import Recording
 from harness.backend.requests import Commit, GetDocuments, RunQuery
-from harness.backend.service import Backend, DatabaseService
+from harness.backend.service import DatabaseService
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import Precondition, Write, WriteKind
 from harness.firestore.index_definitions import IndexDefinitions

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.emulators.node import find_node_tools
 from harness.errors import EnvironmentLacking
 from harness.firestore.index_definitions import IndexDefinitions

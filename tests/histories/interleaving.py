@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.backend.auth import ADMIN
+from harness.backend.databases import Backend
 from harness.backend.metering import RequestRecord
 from harness.backend.requests import (
     Commit,
@@ -21,7 +22,7 @@ from harness.backend.requests import (
     RunQuery,
     TransactionOptions,
 )
-from harness.backend.service import Backend, DatabaseService, LockWait
+from harness.backend.service import DatabaseService, LockWait
 from harness.errors import StatusCode, StatusError
 from harness.firestore.documents import Write, WriteKind
 from harness.firestore.index_definitions import IndexDefinitions

@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.errors import StatusError
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.server.rpcs import FirestoreRpcs

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.emulators.firestore_client import firestore_client
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.server.options import ServerOptions

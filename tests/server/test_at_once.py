@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.server.at_once import run_at_once
 from harness.server.grpc import GrpcCall, GrpcService

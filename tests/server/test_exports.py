@@ -220,7 +220,7 @@ def test_harness_firestore_keeps_its_data_from_one_run_to_the_next(tmp_path: Pat
 WRITER = """
 import sys
 from pathlib import Path
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.paths import DatabaseName, ResourcePath
 from harness.firestore.values import Timestamp

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.backend.service import Backend, DatabaseService
+from harness.backend.databases import Backend
+from harness.backend.service import DatabaseService
 from harness.firestore import index_building
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.paths import DatabaseName, ResourcePath

@@ -21,8 +21,8 @@ import pytest
 import requests
 from google.api_core import exceptions
 
-from harness.backend import service
-from harness.backend.service import Backend
+from harness.backend import databases
+from harness.backend.databases import Backend
 from harness.emulators.firestore_client import firestore_client
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.server import listen, request_monitor, transport
@@ -313,7 +313,7 @@ def test_a_client_may_name_a_new_database_in_each_request(
     quick: ServerUnderTest, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = quick.running.shell.backend
-    monkeypatch.setattr(service, "MAX_DATABASES", most := len(backend.databases) + 20)
+    monkeypatch.setattr(databases, "MAX_DATABASES", most := len(backend.databases) + 20)
     project.client().document("c/a").set({"n": 1})
     listener = Project(quick, new_project_id(), lambda _: None)
     db = listener.client()
@@ -334,7 +334,7 @@ def test_databases_with_documents_have_an_end(
     quick: ServerUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = quick.running.shell.backend
-    monkeypatch.setattr(service, "MAX_DATABASES", 20 + len(backend.databases))
+    monkeypatch.setattr(databases, "MAX_DATABASES", 20 + len(backend.databases))
     roots = [
         f"/v1/projects/demo-full-{number}/databases/(default)/documents" for number in range(99)
     ]

@@ -749,7 +749,7 @@ def test_a_channel_that_is_odd_does_no_harm(server: Victim, query: str, form: st
 
 def test_the_page_names_the_limits_that_hold() -> None:
     page = (Path(__file__).parents[2] / "docs/robustness.md").read_text(encoding="utf-8")
-    from harness.backend import metering, service
+    from harness.backend import databases, metering
     from harness.firestore import indexes
     from harness.server import listen, request_monitor, transport, wire
     from harness.server import web_channel_sessions as sessions
@@ -765,7 +765,7 @@ def test_the_page_names_the_limits_that_hold() -> None:
         sessions.MAX_HELD_CHARS,
         sessions.MAX_ALL_HELD_CHARS,
         request_monitor.MAX_UNSENT_BYTES,
-        service.MAX_DATABASES,
+        databases.MAX_DATABASES,
         metering.LOG_SIZE,
         metering.MAX_RECORDS_KEPT,
         metering.MAX_CALLERS,

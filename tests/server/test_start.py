@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.backend.service import Backend
+from harness.backend.databases import Backend
 from harness.errors import StatusCode
 from harness.server import warm_up
 from harness.server.http2 import Http2Connection
