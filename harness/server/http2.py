@@ -371,15 +371,20 @@ class Http2Connection(asyncio.Protocol):
 
     def _write_gathered(self) -> None:
         self._is_gathering = False
-        if self._out and self._transport is not None:
+        if self._out:
             out, self._out = b"".join(self._out), []
-            self._transport.write(out)
+            self._send(out)
 
     def write(self, data: bytes) -> None:
         """Send bytes; while frames are being read, they wait for the end of that."""
         if self._is_gathering:
             self._out.append(data)
-        elif self._transport is not None:
+        else:
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        """Hand bytes over, unless the connection is gone: uvloop raises then, asyncio would not."""
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def open_window(self, stream: Http2Stream) -> None:
@@ -641,7 +646,7 @@ class Http2Connection(asyncio.Protocol):
         payload = (
             _WORD.pack(self._last_stream_id) + _WORD.pack(failure.code) + str(failure).encode()
         )
-        self._transport.write(b"".join(self._out) + frame(_GOAWAY, 0, 0, payload))
+        self._send(b"".join(self._out) + frame(_GOAWAY, 0, 0, payload))
         self._out = []
         self._transport.close()
 

@@ -149,6 +149,9 @@ class Nowhere(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.sent.append(bytes(data))
 
+    def is_closing(self) -> bool:
+        return False
+
     def get_write_buffer_size(self) -> int:
         return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,9 @@ class MemoryTransport:
 
     def close(self) -> None:
         self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
 
     def take(self) -> bytes:
         data = bytes(self.out)
@@ -319,6 +323,38 @@ def test_a_client_that_breaks_the_protocol_is_told_and_dropped(sent: bytes, code
     answer = transport.take()
     goodbye = answer[answer.index(b"\x07\0\0\0\0\0") :]
     assert int.from_bytes(goodbye[10:14], "big") == code
+
+
+def test_what_is_left_to_say_when_a_client_is_gone_is_dropped() -> None:
+    """A real uvloop: unlike those of asyncio, its transports raise when written to after that."""
+    uvloop = pytest.importorskip("uvloop")
+    faults: list[dict[str, Any]] = []
+
+    async def talk() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, fault: faults.append(fault))
+        lost = asyncio.Event()
+        connections: list[Http2Connection] = []
+
+        def connect() -> Http2Connection:
+            connections.append(Http2Connection(Recorder, lost.set))
+            return connections[-1]
+
+        listener = await loop.create_server(connect, "127.0.0.1", 0)
+        with socket.create_connection(listener.sockets[0].getsockname()) as client:
+            client.sendall(PREFACE + frame(4, 0, 0) + frame(1, 4, 1, HEAD))
+            assert await loop.run_in_executor(None, client.recv, 1)
+        await asyncio.wait_for(lost.wait(), timeout=10)
+        await asyncio.sleep(0)  # uvloop closes its handle after it has said so
+        connections[0].write_later(frame(3, 0, 1, bytes(4)))
+        loop.call_soon(connections[0].data_received, frame(6, 0, 0, bytes(8)))  # a ping
+        loop.call_soon(connections[0].data_received, frame(6, 0, 0, b"short"))  # a fault to tell
+        await asyncio.sleep(0.01)
+        listener.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(talk())
+    assert not faults
 
 
 names = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12) | st.sampled_from(
