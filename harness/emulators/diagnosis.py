@@ -19,6 +19,7 @@ _PORT_TAKEN = re.compile(
     r"Port (\d+) is not open on ([\d.:a-z]+)[^,]*, could not start (.+?)\.\s*$"
 )
 _LOAD_FAILED = "Failed to load function definition from source:"
+_NOT_UNDERSTOOD = "Failed to parse build specification"
 _FRAME = re.compile(r"(?:\(|at |file://|^)(/[^\s():]+):(\d+)(?::(\d+))?\)?")
 _ERROR_LINE = re.compile(r"\b(\w*(?:Error|Exception)): (.+)")
 _MISSING_MODULE = re.compile(r"Cannot find (?:module|package) '([^']+)'")
@@ -98,6 +99,15 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
             f"functions do not load: firebase-functions {old.group(1)} in {folder} is too old for "
             "firebase-tools",
             fix=f"run: npm install firebase-functions@^{old.group(2)}  (in {folder})",
+            log_tail=tail,
+        )
+    if _NOT_UNDERSTOOD in reason:
+        return SuiteFailed(
+            "functions do not load: firebase-tools does not understand what firebase-functions in "
+            f"{folder} says of them",
+            fix="if firebase-functions is the newer one: npm install --save-dev "
+            "firebase-tools@latest; else look for an option of a function that is of a wrong type "
+            "(maxInstances: '10')",
             log_tail=tail,
         )
     missing = next((found for text in around if (found := _MISSING_MODULE.search(text))), None)
