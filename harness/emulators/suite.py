@@ -195,7 +195,7 @@ class EmulatorSuite:
             for note in self._config.notes:
                 options.progress(note)
             for folder in self._config.functions_dirs if "functions" in services else ():
-                build_functions(folder, options.progress)
+                build_functions(folder, firebase.project_dir, options.progress)
             self._endpoints = self._addresses(attached)
             self._run(services, tools)
         except BaseException:
