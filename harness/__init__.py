@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harness.emulators.auth import AuthUser as AuthUser
     from harness.emulators.client_queries import ClientRequests as ClientRequests
     from harness.emulators.client_queries import run_client_query as run_client_query
+    from harness.emulators.firebase_config import has_emulator as has_emulator
+    from harness.emulators.firebase_config import named_services as named_services
     from harness.emulators.functions import FunctionsError as FunctionsError
     from harness.emulators.storage import StorageDenied as StorageDenied
     from harness.emulators.storage import StorageObjectMissing as StorageObjectMissing
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError as HarnessError
     from harness.files import read_text_file as read_text_file
     from harness.flutter_project import app_services as app_services
+    from harness.project import named_files as named_files
     from harness.project_rules import example_documents as example_documents
     from harness.project_rules import serious_findings as serious_findings
     from harness.pytest_plugin.outcome import NotVerified as NotVerified
@@ -43,6 +46,10 @@ _HOMES = {
     # the suite around something else
     "EmulatorSuite": "harness.emulators.suite",
     "SuiteOptions": "harness.emulators.suite",
+    # what firebase.json names
+    "has_emulator": "harness.emulators.firebase_config",
+    "named_files": "harness.project",
+    "named_services": "harness.emulators.firebase_config",
     # the rules, by themselves
     "load_ruleset": "harness.rules.ruleset",
     "example_documents": "harness.project_rules",
@@ -77,7 +84,10 @@ __all__ = [
     "WorkflowDocument",
     "app_services",
     "example_documents",
+    "has_emulator",
     "load_ruleset",
+    "named_files",
+    "named_services",
     "not_verified",
     "parse_workflow",
     "read_text_file",

@@ -5,7 +5,7 @@ and what is in the files that they name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ HARNESS_YAML = "harness.yaml"
 DEFAULT_DATABASE = "(default)"
 DEFAULT_CODEBASE = "default"
 DEFAULT_PROJECT_ID = "demo-harness"
+_OTHER_FILES = (("database", "rules"), ("remoteconfig", "template"), ("dataconnect", "source"))
 
 
 def posix_path(name: str) -> str:
@@ -70,6 +71,9 @@ class FirebaseConfig:
     firestore: tuple[FirestoreDatabase, ...] = ()
     functions: tuple[FunctionsCodebase, ...] = ()
     storage: tuple[StorageBucket, ...] = ()
+    other_files: tuple[str, ...] = ()
+    """Of the back end's other parts: rules of the Realtime Database, the template of Remote Config,
+    the folder of Data Connect."""
     emulators: Mapping[str, EmulatorAddress] = field(default_factory=dict)
     single_project_mode: bool = True
     ui_enabled: bool | None = None
@@ -473,6 +477,7 @@ class _FirebaseJson:
             firestore=self._firestore(root.members.get("firestore")),
             functions=self._functions(root.members.get("functions")),
             storage=self._storage(root.members.get("storage")),
+            other_files=tuple(self._other_files(root)),
             emulators=addresses,
             single_project_mode=flags.get("singleProjectMode") is not False,
             ui_enabled=flags.get("ui.enabled"),
@@ -529,6 +534,17 @@ class _FirebaseJson:
                 )
             )
         return tuple(buckets)
+
+    def _other_files(self, root: JsonValue) -> Iterator[str]:
+        """Names of files only: what these parts hold besides is not the harness's to judge."""
+        for part, key in _OTHER_FILES:
+            value = root.members.get(part)
+            entries = value.elements if value and value.kind is JsonKind.ARRAY else (value,)
+            for entry in entries:
+                if entry is not None and entry.kind is JsonKind.OBJECT:
+                    name = entry.members.get(key)
+                    if name is not None and name.kind is JsonKind.STRING and name.scalar:
+                        yield posix_path(str(name.scalar))
 
     def _emulators(
         self, members: Mapping[str, JsonValue]

@@ -145,6 +145,37 @@ def load_project(folder: Path) -> Project:
     return Project(folder, firebase, load_settings(folder))
 
 
+def named_files(folder: Path) -> dict[str, bool]:
+    """Return the files and folders of the back end that a project's firebase.json names, each with
+    whether it is there; a folder is if it holds something. What Hosting serves is not asked for: a
+    build makes it.
+
+    Each is opened, so that it is an input of what a check says of it.
+    """
+    return {name: _is_there(folder / name) for name in files_of(load_project(folder).firebase)}
+
+
+def files_of(firebase: FirebaseConfig) -> tuple[str, ...]:
+    """Return the names of the back end's files and folders, each once."""
+    names: list[str | None] = []
+    for database in firebase.firestore:
+        names += [database.rules, database.indexes]
+    names += [bucket.rules for bucket in firebase.storage]
+    names += [codebase.source for codebase in firebase.functions]
+    names += firebase.other_files
+    return tuple(dict.fromkeys(os.path.normpath(name) for name in names if name))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            return any(path.iterdir())
+        with path.open("rb"):
+            return True
+    except OSError:
+        return False
+
+
 def load_settings(folder: Path) -> Settings:
     """Read harness.yaml; without one, return the defaults."""
     path = folder / HARNESS_YAML

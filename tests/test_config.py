@@ -299,3 +299,15 @@ def test_a_mapping_of_checks_that_does_not_fit_is_refused(text: str, said: str):
     with pytest.raises(ConfigError) as caught:
         parse_settings(SourceText("harness.yaml", text))
     assert said in str(caught.value)
+
+
+def test_files_of_other_parts_are_named_whatever_else_these_parts_hold():
+    config = firebase(
+        """{
+          "database": [{"target": "a", "rules": "a.json"}, {"rules": "b\\\\c.json"}, 5],
+          "remoteconfig": {"template": "remote.json"},
+          "dataconnect": {"source": 7},
+          "hosting": {"public": "web"}
+        }"""
+    )
+    assert config.other_files == ("a.json", "b/c.json", "remote.json")

@@ -18,6 +18,7 @@ from harness.project import (
     FIREBASE_JSON,
     Project,
     demo_project_id,
+    files_of,
     find_project_folder,
     load_project,
     load_workflow,
@@ -96,7 +97,7 @@ def look(folder: Path, repository: Path) -> FoundProject:
         in_repository="" if folder == repository else relative_name(repository, folder),
         firestore=rules.get(database.rules) if database and database.rules else None,
         rules=tuple(rules.values()),
-        files=_files(project),
+        files=files_of(project.firebase),
         services=_services(folder),
         functions=tuple(_functions(folder, each.source) for each in project.firebase.functions),
         apps=_apps(folder, repository),
@@ -138,16 +139,6 @@ def _problems(project: Project) -> tuple[str, ...]:
     except HarnessError as error:
         return (str(error),)
     return ()
-
-
-def _files(project: Project) -> tuple[str, ...]:
-    firebase = project.firebase
-    names: list[str | None] = []
-    for database in firebase.firestore:
-        names += [database.rules, database.indexes]
-    names += [bucket.rules for bucket in firebase.storage]
-    names += [codebase.source for codebase in firebase.functions]
-    return tuple(dict.fromkeys(os.path.normpath(name) for name in names if name))
 
 
 def _services(folder: Path) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ SERVICES = ("auth", "functions", "firestore", "storage", "database", "pubsub")
 WITH_FUNCTIONS = ("eventarc", "tasks")
 # What else firebase.json can configure an emulator for: started when asked for, or never.
 _LEFT_OUT = ("database", "pubsub", "hosting", "apphosting", "dataconnect", "extensions")
+# Of these, what is of a back end.
+_BACK_END = ("auth", "functions", "firestore", "storage", "database", "pubsub", "dataconnect")
 # Not a service: ports that a run needs besides.
 _WEBSOCKET = "firestore.websocket"
 
@@ -162,6 +164,22 @@ def choose_services(config: FirebaseJson, only: Sequence[str] | None) -> tuple[s
             fix="run: firebase init emulators",
         )
     return tuple(name for name in SERVICES if name in chosen)
+
+
+def named_services(folder: Path) -> tuple[str, ...]:
+    """Return the services of the back end that a project's firebase.json has, whether or not the
+    harness starts an emulator of them.
+
+    Raises:
+        ConfigError: firebase.json is missing or is not JSON.
+    """
+    config = read_firebase_config(folder)
+    return tuple(name for name in _BACK_END if config.configures(name))
+
+
+def has_emulator(service: str) -> bool:
+    """Whether `harness verify` starts an emulator of a service that firebase.json has."""
+    return service in {*SERVICES, *WITH_FUNCTIONS} - {*_LEFT_OUT}
 
 
 def port_names(services: Sequence[str], *, logging: bool = True) -> tuple[str, ...]:

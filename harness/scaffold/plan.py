@@ -143,8 +143,6 @@ def _filled(
     app = templates["app_services.txt"].strip("\n") if found.apps else ""
     values = {
         "@MARK@": _mark(check.items, documents),
-        "@SERVICES@": _listed(found.services),
-        "@FILES@": _listed(found.files),
         "@PUBLIC@": _public(found),
         "@APP@": app,
         "@FUNCTIONS@": templates[addition].strip("\n") if addition and found.functions else "",
@@ -192,13 +190,6 @@ def _public(found: FoundProject) -> str:
         return "set()"
     rows = "".join(f"    ({_quoted(method)}, {_quoted(path)}),\n" for method, path in public)
     return f"{{\n{rows}}}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    line = f"[{', '.join(map(_quoted, names))}]"
-    if len(line) < _LINE_LENGTH - len("SERVICES = "):
-        return line
-    return "[\n" + "".join(f"    {_quoted(name)},\n" for name in names) + "]"
 
 
 def _quoted(text: str) -> str:

@@ -344,6 +344,48 @@ def test_what_cannot_be_set_up_is_an_error_that_mends(
     assert "fix: " in ran.err
 
 
+def test_what_firebase_json_names_now_is_asked_for_and_not_what_it_named_then(
+    make: Make, harness: Harness
+) -> None:
+    tick = "- [x] Review file structure requirements"
+    files = {
+        "firebase.json": FIRESTORE,
+        "firestore.rules": CLOSED,
+        "firestore.indexes.json": INDEXES,
+        "workflow/feature.md": "- [ ] Review file structure requirements\n",
+    }
+    project = make(files)
+    assert harness("init").status == 0
+    harness("verify")
+    assert tick in project.read("workflow/feature.md")
+
+    database = {**FIRESTORE, "database": {"rules": "database.rules.json"}}
+    project.write("firebase.json", json.dumps(database))
+    assert "firebase.json has changed" in harness("audit").out
+    ran = harness("verify")
+    assert tick not in project.read("workflow/feature.md")
+    assert "names what is not there, or empty: database.rules.json" in " ".join(ran.out.split())
+
+    project.write("database.rules.json", "{}")
+    harness("verify")
+    assert tick in project.read("workflow/feature.md")
+    (project.path / "database.rules.json").unlink()
+    assert "database.rules.json" in harness("audit").out
+
+
+def test_open_rules_are_said_with_their_place(make: Make, harness: Harness) -> None:
+    make(
+        {
+            "firebase.json": FIRESTORE,
+            "firestore.rules": CLOSED.replace("allow get: if true;", "allow read, write: if true;"),
+            "firestore.indexes.json": INDEXES,
+        }
+    )
+    harness("init")
+    said = " ".join(harness("verify").out.split())
+    assert "AssertionError: firestore.rules:8:7: anyone may get, list, create, update" in said
+
+
 def test_gitlab_gets_its_own_file(make: Make, harness: Harness) -> None:
     project = make({"firebase.json": FIRESTORE, ".gitlab-ci.yml": "stages: [test]\n"})
     ran = harness("init")

@@ -11,6 +11,8 @@ from harness.emulators.firebase_config import (
     RuleFiles,
     choose_services,
     configured_ports,
+    has_emulator,
+    named_services,
     port_names,
     read_firebase_config,
     rewrite_config,
@@ -46,6 +48,15 @@ def _rewritten(project: Path, data: dict[str, Any], **changes: Any) -> PrivateCo
     ports = {name: 20_000 + index for index, name in enumerate(port_names(services))}
     arguments = {"project_id": "demo-x", "folder": Path("/private/run"), **changes}
     return rewrite_config(config, services=services, ports=ports, **arguments)
+
+
+def test_services_of_the_back_end_are_named_whether_or_not_they_are_started(tmp_path):
+    more = {"database": {"rules": "x.json"}, "dataconnect": {"source": "x"}, "extensions": {}}
+    named = named_services(_project(tmp_path, {**_WHOLE, **more}))
+    assert named == ("auth", "functions", "firestore", "storage", "database", "dataconnect")
+    assert [name for name in named if not has_emulator(name)] == ["database", "dataconnect"]
+    assert has_emulator("eventarc")
+    assert named_services(_project(tmp_path, {"hosting": {"public": "web"}})) == ()
 
 
 def test_a_malformed_file_is_reported_with_line_and_column(tmp_path):

@@ -74,3 +74,37 @@ def test_source_is_verified_and_not_an_old_build_of_it(
     ran = harness("audit")
     assert ran.status == 1
     assert "functions/ has changed since it was verified" in ran.out
+
+
+def test_a_service_that_is_not_started_leaves_the_boxes_of_the_suite_open(
+    harness: Callable[..., Ran],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    try:
+        find_node_tools(REPOSITORY)
+    except EnvironmentLacking as error:
+        pytest.skip(f"{error.problem}; {error.fix}")
+    project = ProjectFolder(tmp_path / "shop")
+    firestore = {"rules": "firestore.rules"}
+    project.write("firebase.json", json.dumps({"firestore": firestore, "database": {"rules": "r"}}))
+    project.write("firestore.rules", RULES)
+    project.write("r", "{}")
+    project.write("pubspec.yaml", "dependencies: {firebase_storage: any}")
+    project.write("lib/main.dart", "")
+    monkeypatch.chdir(project.path)
+
+    assert harness("init").status == 0
+    said = " ".join(harness("verify").out.split())
+    items = ("Set up Firebase emulators for local development", "Test with Firebase Emulator Suite")
+    document = project.read("workflow/backend-workflow.md")
+    assert all(f"- [ ] {item}" in document for item in items)
+    assert "failed: AssertionError: not running: firebase_storage needs storage; where" in said
+    project.write("pubspec.yaml", "dependencies: {cloud_firestore: any}")
+    said = " ".join(harness("verify").out.split())
+    assert "firebase.json needs database, and the harness starts no such emulator" in said
+    assert project.read("workflow/backend-workflow.md") == document
+    project.write("firebase.json", json.dumps({"firestore": firestore}))
+    harness("verify")
+    document = project.read("workflow/backend-workflow.md")
+    assert all(f"- [x] {item}" in document for item in items)
