@@ -117,6 +117,12 @@ def project_folders_below(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def projects_inside(folder: Path) -> tuple[Path, ...]:
+    """Return the folders within a project's that hold another firebase.json of a back end."""
+    inside = (parent for parent, names in _walk(folder) if FIREBASE_JSON in names)
+    return tuple(path for path in inside if path != folder and not _is_of_app(path))
+
+
 def _is_of_app(folder: Path) -> bool:
     """Whether a firebase.json is what `flutterfire configure` leaves in an app: no back end.
 

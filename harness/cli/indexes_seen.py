@@ -51,7 +51,8 @@ def read_seen(project_dir: Path | None, *, needs_run: bool = True) -> SeenProjec
     files = read_index_files(project)
     if not files:
         raise HarnessError(
-            "firebase.json has no Firestore database", fix='add "firestore" to firebase.json'
+            "firebase.json has no Firestore database",
+            fix='run firebase init firestore; an empty "firestore": {} in firebase.json will do',
         )
     uses = read_queries(project.folder)
     if uses is None and needs_run:

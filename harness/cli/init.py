@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from harness.cli import render
 from harness.cli.found_project import find_project_to_init, look, repository_of
 from harness.errors import ConfigError
 from harness.files import write_text_file
-from harness.project import load_template, relative_name
+from harness.project import load_template, projects_inside, relative_name
 from harness.reports.escaping import one_line
 from harness.scaffold.found import FoundProject
 from harness.scaffold.plan import PlannedFile, plan_files
@@ -37,6 +38,8 @@ def command(folder: Path, dry_run: bool) -> int:
         path = (repository if file.in_repository else project) / file.name
         lines.append(_write(path, file, dry_run=dry_run))
     lines += _notes(found)
+    for other in map(partial(relative_name, Path.cwd()), projects_inside(project)):
+        lines.append(f"! {other}/firebase.json is another project: harness init {other}")
     if dry_run:
         lines.append("nothing was written (--dry-run)")
     else:

@@ -17,6 +17,7 @@ from harness.reports.model import (
 )
 from harness.workflow.evidence import CheckResult, Outcome
 from harness.workflow.states import State
+from harness.workflow.verdict import ended_words, unsettled_checks
 
 MIN_WIDTH = 40
 
@@ -26,6 +27,7 @@ _OTHER_MARK, _OTHER_COLOR = "·", "33"
 _BOLD, _DIM, _RED = "1", "2", "31"
 _COLUMN = 48  # where reasons begin
 _SHOWN_GROUNDS = 6
+_SHOWN_REASONS = 6
 _WIDEST_CELL = 50
 _MAX_INDENT = 5  # levels; deeper items stand below each other
 
@@ -198,9 +200,23 @@ def _unchecked(page: _Page, report: RunReport) -> None:
             page.lines += [f"    {part}" for part in parts[1:]]
             indent = " " * 11
             page.line(item.why, first="    why:   ", rest=indent)
+            for said in _other_reasons(item):
+                page.line(said, first="    also:  ", rest=indent)
             page.line(item.would_verify.sentence, first="    needs: ", rest=indent, style=_DIM)
             if item.command:
                 page.line(item.command, first="    run:   ", rest=indent, style=_DIM)
+
+
+def _other_reasons(item: ReportedItem) -> list[str]:
+    """Return what else keeps an item open, where its reason is that of one check of several."""
+    checks = [
+        check for check in unsettled_checks(item.checks) if check.outcome is not Outcome.DESELECTED
+    ]
+    if not checks or ended_words(checks[0]) not in item.why:
+        return []
+    others = [ended_words(check) for check in checks[1 : 1 + _SHOWN_REASONS]]
+    more = len(checks) - 1 - len(others)
+    return [*others, f"{more} more checks (--verbose)"] if more else others
 
 
 def _left(page: _Page, report: RunReport) -> None:

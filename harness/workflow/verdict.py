@@ -107,13 +107,32 @@ def reason_of(checks: Iterable[CheckResult]) -> str:
     """Return why checks leave their item unverified, in one line: the first that disproves it,
     else the first that did not pass.
     """
-    unsettled = [check for check in checks if check.outcome is not Outcome.PASSED]
+    unsettled = unsettled_checks(checks)
     disproving = [check for check in unsettled if check.outcome in _DISPROVES]
-    # What was left out on purpose says the least.
-    unsettled.sort(key=lambda check: check.outcome is Outcome.DESELECTED)
     return (
         _why(disproving or unsettled) if unsettled else "not all of its checks could be collected"
     )
+
+
+def unsettled_checks(checks: Iterable[CheckResult]) -> list[CheckResult]:
+    """Return the checks that did not pass: those that disprove their item first, and what was left
+    out on purpose, which says the least, last.
+    """
+    unsettled = [check for check in checks if check.outcome is not Outcome.PASSED]
+    unsettled.sort(
+        key=lambda check: (
+            check.outcome not in _DISPROVES,
+            check.outcome is Outcome.DESELECTED,
+        )
+    )
+    return unsettled
+
+
+def ended_words(check: CheckResult) -> str:
+    """Return how a check ended and why, in one line."""
+    reason = check.reason.strip().partition("\n")[0].strip()
+    text = f"{_short(check)} {_HOW_IT_ENDED[check.outcome]}"
+    return f"{text}: {reason}" if reason else text
 
 
 def passed_words(checks: Sequence[CheckResult]) -> str:
@@ -177,11 +196,7 @@ def _unmapped(item: ChecklistItem, uncollected: list[CheckResult], had_evidence:
 
 
 def _why(checks: list[CheckResult]) -> str:
-    first = checks[0]
-    reason = first.reason.strip().partition("\n")[0].strip()
-    text = f"{_short(first)} {_HOW_IT_ENDED[first.outcome]}"
-    if reason:
-        text += f": {reason}"
+    text = ended_words(checks[0])
     if len(checks) > 1:
         text += f" (and {len(checks) - 1} more)"
     return text

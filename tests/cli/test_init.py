@@ -254,6 +254,22 @@ def test_of_several_projects_one_is_to_be_chosen(make: Make, harness: Harness) -
     assert harness("verify", "--project", "apps/shop").status in (1, 3)
 
 
+def test_a_project_inside_another_is_named(make: Make, harness: Harness) -> None:
+    make(
+        {
+            "firebase.json": {"flutter": {}, **FIRESTORE},  # what `firebase init` adds to an app's
+            "firestore.rules": CLOSED,
+            "firestore.indexes.json": INDEXES,
+            "firebase/firebase.json": {"functions": {"source": "functions"}},
+            "packages/ui/firebase.json": {"flutter": {}},
+        }
+    )
+    ran = harness("init")
+    assert ran.status == 0
+    assert "! firebase/firebase.json is another project: harness init firebase\n" in ran.out
+    assert "packages/ui" not in ran.out
+
+
 def test_hosting_alone_has_nothing_to_check(make: Make, harness: Harness) -> None:
     project = make({"firebase.json": {"hosting": {"public": "web"}}})
     ran = harness("init")

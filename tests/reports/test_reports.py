@@ -135,6 +135,30 @@ def test_the_unchecked_report_says_why_and_what_is_needed():
     assert text.endswith(UNCHECKED)
 
 
+def test_the_unchecked_report_has_the_reason_of_each_check_that_did_not_pass():
+    def check(name: str, outcome: Outcome, reason: str) -> CheckResult:
+        return CheckResult(f"checks/test_a.py::{name}", outcome, "a", reason=reason)
+
+    results = [
+        check("test_skipped", Outcome.SKIPPED, "no Node"),
+        check("test_passed", Outcome.PASSED, ""),
+        check("test_left_out", Outcome.DESELECTED, ""),
+        check("test_first", Outcome.FAILED, "7 are lacking"),
+        check("test_second", Outcome.FAILED, "callable gone\nand more"),
+    ]
+    text = render_terminal(report("- [ ] a\n", results), unchecked=True)
+    said = text[text.index("    why:") : text.index("    needs:")]
+    assert said == (
+        "    why:   test_first failed: 7 are lacking (and 1 more)\n"
+        "    also:  test_second failed: callable gone\n"
+        "    also:  test_skipped was skipped: no Node\n"
+    )
+    many = [check(f"test_{n}", Outcome.FAILED, f"{n}") for n in range(9)]
+    text = render_terminal(report("- [ ] a\n", many), unchecked=True)
+    assert text.count("    also:  ") == 7
+    assert "    also:  2 more checks (--verbose)\n" in text
+
+
 def test_the_untouched_template_is_listed_whole_with_a_reason_and_a_need_for_each_item():
     document = corpus.template()
     made = build_report(
