@@ -6,7 +6,8 @@ Firebase are no secrets, and no detector takes them for some. Nothing is asked o
 candidate is not tried out.
 
 Files are those of the git repository, and what is about to be added to it; outside of git, all that
-are not in hidden folders or other people's. Lock files and what is no text are left out."""
+are not in hidden folders or other people's. Lock files, installed packages and what is no text are
+left out."""
 
 from __future__ import annotations
 
@@ -32,6 +33,8 @@ _LOCK_FILES = re.compile(
     r"(?:^|[-.])lock(?:\.json|\.yaml|b|file)?$|^(?:Podfile|Gemfile|Cargo|pubspec|poetry|uv)\.lock$"
     r"|^(?:package-lock|npm-shrinkwrap)\.json$|^(?:pnpm-lock\.yaml|go\.sum)$"
 )
+# Packages hold keys of their own tests, and many have no .gitignore that leaves them out.
+_PACKAGES = frozenset({"node_modules", "venv", ".venv", "site-packages", "Pods"})
 _ANYTHING = re.compile("")
 _ENV_FILE = re.compile(r"^\.env(?:\.|$)")
 
@@ -203,7 +206,7 @@ def _files(folder: Path) -> list[Path]:
             paths |= {path for path in parent.glob(".*") if path.is_file()}
         return sorted(paths)
     names = listed.stdout.decode("utf-8", "surrogateescape").split("\0")
-    return [folder / name for name in sorted(names) if name]
+    return [folder / name for name in sorted(names) if name and not _PACKAGES & {*name.split("/")}]
 
 
 def _text(path: Path) -> str | None:

@@ -1,6 +1,7 @@
 """What a file must hold before the detectors look at it line by line: never less than they ask."""
 
 import re
+import subprocess
 
 import pytest
 from detect_secrets.core.plugins.initialize import from_plugin_classname
@@ -69,3 +70,16 @@ def test_a_key_is_found_and_where_it_is(tmp_path):
     (tmp_path / "ci.py").write_text(f"first = 1\ntoken = '{key}'\n", encoding="utf-8")
     (tmp_path / "plain.py").write_text("token = read()\n", encoding="utf-8")
     assert find_secrets(tmp_path) == ([("ci.py", 2, "GitHub Token")], 2)
+
+
+def test_installed_packages_are_not_looked_at_whether_or_not_git_leaves_them_out(tmp_path):
+    key = "gh" + "p_" + "aB3" * 12
+    for name in ("functions/node_modules/a/test.js", "functions/venv/b.py", "src/a.js"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(f"token = '{key}'\n", encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet"], check=True, cwd=tmp_path)
+    for _ in range(2):
+        found, looked_at = find_secrets(tmp_path)
+        assert [name for name, _, _ in found] == ["src/a.js"]
+        assert looked_at == 1
+        subprocess.run(["git", "add", "--force", "."], check=True, cwd=tmp_path)

@@ -7,6 +7,7 @@ in full, whether it was denied or allowed, and the denials before it in a line e
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -24,6 +25,8 @@ REPORT_ATTRIBUTE = "harness_decision"
 """Of a failed check's report: one line on the decision that it probably failed for."""
 
 _SHOWN_DENIALS = 12
+# As google-cloud-firestore, the Storage fixtures, firebase-admin and the client SDKs say it.
+_DENIAL = re.compile(r"permission.?denied|StorageDenied|insufficient permissions|\b403\b", re.I)
 _ALLOWED_UNEXPECTEDLY = "DID NOT RAISE"
 
 
@@ -40,8 +43,19 @@ def attach_decisions(report: pytest.TestReport, item: pytest.Item) -> None:
         if explained:
             report.sections.append((SECTION, _section(explained)))
             last = explained[-1]
-            if not last.allowed or _ALLOWED_UNEXPECTEDLY in str(report.longrepr):
+            if _is_about(report, last):
                 setattr(report, REPORT_ATTRIBUTE, summary(last))
+
+
+def _is_about(report: pytest.TestReport, last: RequestExplanation) -> bool:
+    """Whether the check failed for the last request: a denial that it expected, and went on, is no
+    reason for what it found afterwards.
+    """
+    if last.allowed:
+        return _ALLOWED_UNEXPECTEDLY in str(report.longrepr)
+    crash = getattr(report.longrepr, "reprcrash", None)
+    said = str(report.longrepr) if crash is None else crash.message
+    return _DENIAL.search(said) is not None
 
 
 def _time(recorded: RecordedRequest) -> int:

@@ -1,6 +1,7 @@
 """Whether the app, the security rules and the index file speak of the same collections.
 
-Every document and query of the app has a rule that can match it, every query has its index, and
+Every document and query of the app has a rule that can allow it (one that says `if false` allows
+nothing), every query has its index, and
 every index is about a collection that somebody knows. Values that only the running app knows are
 stood in for: what indexes a query needs does not depend on them. Must not live here: whether rules
 allow a request (they are asked for real by checks)."""
@@ -32,10 +33,19 @@ from harness.firestore.values import Reference, Value
 from harness.flutter.contract import ClientContract, ClientFilter, ClientQuery, QueryRun
 from harness.readiness.review import Problem, Review, count
 from harness.rules import nodes
-from harness.rules.request import FIRESTORE
+from harness.rules.request import FIRESTORE, Method
 from harness.rules.ruleset import CompiledRuleset
-from harness.rules.scope import PatternSegment
+from harness.rules.scope import AllowRule, PatternSegment
 from harness.workflow.address import nearest_names
+
+_ASKED: dict[str, frozenset[Method]] = {
+    "get": frozenset({Method.GET}),
+    "listen": frozenset({Method.GET}),
+    "set": frozenset({Method.CREATE, Method.UPDATE}),
+    "update": frozenset({Method.UPDATE}),
+    "delete": frozenset({Method.DELETE}),
+}
+"""What rules are asked for an operation of the app's; of several, one or the other."""
 
 _DATABASE = DatabaseName("demo-harness")
 _STAND_IN = "value"
@@ -62,11 +72,11 @@ def review_collections(
         indexes_file: Its name.
         other_names: Names of collections that others than the app use, such as functions.
     """
-    patterns = _patterns(ruleset)
+    rules = [] if ruleset is None else ruleset.resolved.rules.get(FIRESTORE, [])
     problems = [
-        *_without_rule(contract, patterns),
+        *_without_rule(contract, rules),
         *_without_index(contract, indexes, indexes_file),
-        *_of_nobody(contract, patterns, indexes, indexes_file, other_names),
+        *_of_nobody(contract, rules, indexes, indexes_file, other_names),
     ]
     proof = (
         f"{count(len(contract.queries), 'query', 'queries')} and "
@@ -74,7 +84,7 @@ def review_collections(
     )
     if not contract.queries and not contract.documents:
         return Review(proof, tuple(problems), unknown="the app asks Firestore for nothing")
-    return Review(proof, tuple(problems))
+    return Review(proof, tuple(problems), unknown="" if problems else _unknown(contract))
 
 
 def review_indexes(
@@ -83,34 +93,83 @@ def review_indexes(
     """Return the app's queries that the index file does not serve."""
     problems = tuple(_without_index(contract, indexes, indexes_file))
     served = count(len(contract.queries), "query", "queries")
-    return Review(f"{indexes_file} serves {served} of the app", problems)
+    unknown = "" if problems else _unknown(contract)
+    return Review(f"{indexes_file} serves {served} of the app", problems, unknown)
 
 
-def _without_rule(
-    contract: ClientContract, patterns: Sequence[tuple[PatternSegment, ...]]
-) -> Iterator[Problem]:
-    fix = "add a match block for it with its allow statements, or correct the app's path"
+def _without_rule(contract: ClientContract, rules: Sequence[AllowRule]) -> Iterator[Problem]:
     for document in contract.documents:
-        if not any(_matches(document.segments, pattern) for pattern in patterns):
-            where = str(document.position)
-            yield Problem(where, f"no rule matches {'/'.join(document.segments)}", fix)
+        path, asked = document.segments, _ASKED[document.operation]
+        matching = [rule for rule in rules if _matches(path, _pattern(rule))]
+        if not _can_allow(matching, asked):
+            yield _closed(str(document.position), "/".join(path), asked, matching)
     for query in contract.queries:
+        asked = frozenset({Method.LIST})
+        name = query.segments[-1]
         if query.is_collection_group:
-            if not any(_serves_group(query.segments[-1], pattern) for pattern in patterns):
-                what = f"no rule matches the collection group {query.segments[-1]}"
-                fix_group = (
-                    f"add match /{{path=**}}/{query.segments[-1]}/{{id}} with its statements"
-                )
-                yield Problem(str(query.position), what, fix_group)
-        elif not any(_matches((*query.segments, "{id}"), pattern) for pattern in patterns):
-            what = f"no rule matches documents of {'/'.join(query.segments)}"
-            yield Problem(str(query.position), what, fix)
+            matching = [rule for rule in rules if _serves_group(name, _pattern(rule))]
+            what = f"the collection group {name}"
+            block = f"match /{{path=**}}/{name}/{{id}}"
+        else:
+            path = (*query.segments, "{id}")
+            matching = [rule for rule in rules if _matches(path, _pattern(rule))]
+            what, block = f"documents of {'/'.join(query.segments)}", "a match block for it"
+        if not _can_allow(matching, asked):
+            yield _closed(str(query.position), what, asked, matching, block)
+
+
+def _closed(
+    where: str,
+    what: str,
+    asked: frozenset[Method],
+    matching: Sequence[AllowRule],
+    block: str = "a match block for it",
+) -> Problem:
+    # What matches everything, to close what is left, is about nothing in particular.
+    if all(isinstance(_only(_pattern(rule)), nodes.RecursiveWildcard) for rule in matching):
+        fix = f"add {block} with its allow statements, or correct the app's path"
+        return Problem(where, f"no rule matches {what}", fix)
+    methods = " or ".join(sorted(method.value for method in asked))
+    fix = f"add allow {', '.join(sorted(asked))} to its match block, or leave it to a function"
+    return Problem(where, f"the rules allow nobody to {methods} {what}", fix)
+
+
+def _only(pattern: tuple[PatternSegment, ...]) -> PatternSegment | None:
+    return pattern[0] if len(pattern) == 1 else None
+
+
+def _can_allow(rules: Sequence[AllowRule], asked: frozenset[Method]) -> bool:
+    return any(
+        rule.granted & asked
+        and not (
+            isinstance(rule.statement.condition, nodes.BoolLiteral)
+            and not rule.statement.condition.value
+        )
+        for rule in rules
+    )
+
+
+def _unknown(contract: ClientContract) -> str:
+    """Say which queries' indexes cannot be told, since the running app chooses their fields."""
+    chosen = [use for use in contract.queries if _chosen_field(use)]
+    if not chosen:
+        return ""
+    more = f" (and {len(chosen) - 1} more)" if len(chosen) > 1 else ""
+    field = _chosen_field(chosen[0])
+    return f"{chosen[0].position}: which field {field} is, only the app knows{more}"
+
+
+def _chosen_field(use: ClientQuery) -> str | None:
+    fields = [each.field for each in use.filters] + [order.field for order in use.orders]
+    return next((field for field in fields if "{" in field), None)
 
 
 def _without_index(
     contract: ClientContract, indexes: IndexDefinitions, indexes_file: str
 ) -> Iterator[Problem]:
     for use in contract.queries:
+        if _chosen_field(use):
+            continue
         try:
             query = _structured(use)
             count_of = (Aggregation(AggregationKind.COUNT, "count"),)
@@ -133,7 +192,7 @@ def _without_index(
 
 def _of_nobody(
     contract: ClientContract,
-    patterns: Sequence[tuple[PatternSegment, ...]],
+    rules: Sequence[AllowRule],
     indexes: IndexDefinitions,
     indexes_file: str,
     other_names: Collection[str],
@@ -143,8 +202,8 @@ def _of_nobody(
     known |= {name for document in contract.documents for name in document.segments[::2]}
     known |= {
         segment.text
-        for pattern in patterns
-        for segment in pattern
+        for rule in rules
+        for segment in _pattern(rule)
         if isinstance(segment, nodes.LiteralSegment)
     }
     groups = [index.collection_group for index in indexes.composites]
@@ -157,10 +216,9 @@ def _of_nobody(
         yield Problem(indexes_file, f"no rule, query or function knows a collection {group}", fix)
 
 
-def _patterns(ruleset: CompiledRuleset | None) -> list[tuple[PatternSegment, ...]]:
-    """Return the patterns of the allow statements, from below `/databases/{database}/documents`."""
-    rules = [] if ruleset is None else ruleset.resolved.rules.get(FIRESTORE, [])
-    return [rule.pattern[3:] for rule in rules]
+def _pattern(rule: AllowRule) -> tuple[PatternSegment, ...]:
+    """Return the pattern of an allow statement, from below `/databases/{database}/documents`."""
+    return rule.pattern[3:]
 
 
 def _matches(path: Sequence[str], pattern: Sequence[PatternSegment]) -> bool:

@@ -157,3 +157,29 @@ def test_the_reason_of_a_failed_check_names_the_expression(pytester: pytest.Pyte
     assert reasons["test_no_match"].endswith(
         "; denied: delete elsewhere/alice as alice: no match block speaks about this path"
     )
+
+
+def test_a_denial_that_the_check_expected_is_not_named_as_the_reason(
+    pytester: pytest.Pytester,
+) -> None:
+    folder = project(
+        pytester,
+        test_rules="""
+        from google.api_core.exceptions import PermissionDenied
+
+        def denied(client, path):
+            try:
+                client.document(path).get()
+            except PermissionDenied:
+                return True
+            return False
+
+        def test_counted(firestore_as):
+            found = [denied(firestore_as("bob"), path) for path in ("users/bob", "users/alice")]
+            assert found == [True, True]
+        """,
+    )
+    result = pytester.runpytest_inprocess("-q", "--harness-evidence", "out")
+    result.stdout.fnmatch_lines(["denied: get users/alice as bob: firestore.rules:5:53: *"])
+    [counted] = results_of(folder / "out")
+    assert counted.reason.endswith("assert [False, True] == [True, True] (test_rules.py:13)")
