@@ -359,5 +359,7 @@ _AFTER_ALL = 10**15
 def _still_open(counts: EventCounts, timeout_s: float) -> str:
     events = "1 event is" if counts.open_count == 1 else f"{counts.open_count} events are"
     more = counts.open_count - len(counts.open)
-    lines = [*counts.open, *([f"... and {more} more"] if more else [])]
-    return "\n  ".join([f"{events} not handled after {timeout_s:g} s:", *lines])
+    # The first stands in the first line, which is all that a report has room for.
+    first, *others = counts.open or ("which is not known",)
+    lines = [*others, *([f"... and {more} more"] if more else [])]
+    return "\n  ".join([f"{events} not handled after {timeout_s:g} s: {first}", *lines])

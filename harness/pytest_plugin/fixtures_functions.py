@@ -76,6 +76,8 @@ def call_function(
             thrown = since.first_error() if is_hidden and since is not None else None
             if thrown is not None:
                 error.args = (f"{error}; {name} logged: {thrown}",)
+            elif _CUT_OFF in error.message:
+                error.args = (f"{error}; {_cut_off(functions, name)}",)
             raise
 
     return call
@@ -139,3 +141,14 @@ def functions_log(
     if log is None:
         not_verified("the functions' log cannot be read: the suite was not started by the harness")
     return FunctionsLog(log)
+
+
+# Source: observed: firebase-tools 15.34, what its proxy answers when the function's process ends.
+_CUT_OFF = '"ECONNRESET"'
+
+
+def _cut_off(functions: FunctionsEmulator, name: str) -> str:
+    """Say what ends a function's process before it has answered."""
+    limits = [each.timeout_s for each in functions.deployed() if each.name == name]
+    limit = f", or did not answer within its {limits[0]:g} s" if limits else ""
+    return f"the process of {name} ended before it had answered: it crashed{limit}"

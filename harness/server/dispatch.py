@@ -37,6 +37,7 @@ _WIDTH = 2
 The Functions emulator starts a Node process, about a second of work, for each event that finds none
 idle. So a trigger begins with one event at a time, and goes to this many once that one is done.
 """
+_LOOP = 3
 _TIMEOUT_S = 570.0
 """More than the longest time an event-driven function may take, 540 s."""
 
@@ -97,6 +98,14 @@ class _Delivery:
     def __str__(self) -> str:
         event = self.event
         return f"event for {event.trigger.key} ({event.kind.value} {event.path})"
+
+    @property
+    def loop_words(self) -> str:
+        """Say that the function sets itself off, if it has done so more often than a function that
+        notices it would.
+        """
+        times = self.chain.count(self.chain[-1]) - 1
+        return f", and has set itself off {times} times" if times >= _LOOP else ""
 
     @property
     def queue_key(self) -> tuple[str, str]:
@@ -210,9 +219,9 @@ class EventDispatcher:
         if delivery.failure:
             most = len(self.retry_delays_s) + 1
             return f"{delivery} {delivery.failure}, at attempt {delivery.attempts} of {most}"
-        return (
-            f"{delivery} is being handled" if delivery.attempts else f"{delivery} is not sent yet"
-        )
+        if not delivery.attempts:
+            return f"{delivery} is not sent yet"
+        return f"{delivery} is being handled{delivery.loop_words}"
 
     def cancel(self) -> None:
         """Stop delivering; what has not been sent is lost."""

@@ -182,4 +182,4 @@ def test_a_denial_that_the_check_expected_is_not_named_as_the_reason(
     result = pytester.runpytest_inprocess("-q", "--harness-evidence", "out")
     result.stdout.fnmatch_lines(["denied: get users/alice as bob: firestore.rules:5:53: *"])
     [counted] = results_of(folder / "out")
-    assert counted.reason.endswith("assert [False, True] == [True, True] (test_rules.py:13)")
+    assert counted.reason.endswith("assert [False, True] == [True, True] (test_rules.py:12)")

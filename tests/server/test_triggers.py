@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from harness.firestore.profile import EMULATOR
 from harness.pytest_plugin.admin import FirestoreAdmin
+from harness.server.dispatch import EventDispatcher, _Delivery
 from harness.server.options import ServerOptions
 from harness.server.wire import pb
 from tests.server.running import Project, new_project_id, running_server
@@ -454,7 +456,7 @@ def test_a_drain_that_takes_too_long_names_what_is_open(
         "event for us-central1-on-0 (deleted users/ana) waits for those before it",
     ]
     firestore = FirestoreAdmin(wired.server.host, wired.id, "(default)")
-    with pytest.raises(pytest.fail.Exception, match=r"2 events .* after 0\.05 s:\n  event for us-"):
+    with pytest.raises(pytest.fail.Exception, match=r"2 events .* after 0\.05 s: event for us-"):
         firestore.drain_events(0.05, failures_allowed=False)
     functions.may_answer.set()
     assert drain(wired)["openCount"] == 0
@@ -525,3 +527,21 @@ def test_a_check_that_drains_notices_a_function_that_failed(
     functions.status = 200
     wired.client().document("users/ana").set({"n": 3})
     assert firestore.drain_events(10, failures_allowed=False) == 1
+
+
+@pytest.mark.parametrize(
+    ("chain", "said"),
+    [
+        (("on",), ""),
+        (("on", "on", "on"), ""),
+        (("on",) * 4, ", and has set itself off 3 times"),
+        (("a", "b") * 4, ", and has set itself off 3 times"),
+        (("a", "b", "c", "d", "e"), ""),
+    ],
+)
+def test_a_function_that_sets_itself_off_again_and_again_is_named(
+    chain: tuple[str, ...], said: str
+) -> None:
+    delivery = _Delivery(Mock(), Mock(), Mock(), Mock(), 1, chain, attempts=1)
+    assert delivery.loop_words == said
+    assert EventDispatcher._waits_for(Mock(), delivery, 0).endswith(f"is being handled{said}")
