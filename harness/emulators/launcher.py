@@ -74,20 +74,60 @@ exit 127
 # exegesis compiles the schemas of the Auth emulator's whole API at start, which takes most of the
 # suite's start-up time; it has an option to compile each on first use, which firebase-tools leaves
 # off. Source: exegesis, options, lazyCompileValidationSchemas; observed: firebase-tools 15.34.
+#
+# The Functions emulator hands functions a proxy of firebase-admin that binds `admin.firestore` and
+# `admin.database`. What is bound has lost FieldValue, Timestamp, ServerValue and the like, which a
+# deployed function has: since firebase-admin 11 correct functions throw in the emulator alone. Here
+# what is bound keeps them, in the functions' processes, which inherit NODE_OPTIONS.
+# Source: firebase-tools issue 5956; observed: firebase-tools 15.34, functionsEmulatorRuntime.js.
 _PRELOAD = """\
 "use strict";
 const Module = require("module");
 const load = Module._load;
+const options = process.env.NODE_OPTIONS || "";
+if (!options.includes(__filename)) {
+  process.env.NODE_OPTIONS = `${options} --require ${JSON.stringify(__filename)}`.trim();
+}
 Module._load = function (request, parent, isMain) {
   const loaded = load.call(this, request, parent, isMain);
-  if (request !== "exegesis-express" || typeof loaded.middleware !== "function") return loaded;
-  Module._load = load;
-  return {
-    ...loaded,
-    middleware: (document, options) =>
-      loaded.middleware(document, { lazyCompileValidationSchemas: true, ...options }),
-  };
+  if (request === "exegesis-express" && typeof loaded.middleware === "function") {
+    return {
+      ...loaded,
+      middleware: (document, options) =>
+        loaded.middleware(document, { lazyCompileValidationSchemas: true, ...options }),
+    };
+  }
+  if (
+    parent && /functionsEmulatorRuntime(\\.js)?$/.test(parent.filename || "") &&
+    loaded && typeof loaded.initializeApp === "function"
+  ) {
+    for (const name of ["firestore", "database"]) keepMembers(loaded, name);
+  }
+  return loaded;
 };
+function keepMembers(admin, name) {
+  let holder = admin;
+  while (holder && !Object.getOwnPropertyDescriptor(holder, name)) {
+    holder = Object.getPrototypeOf(holder);
+  }
+  const described = holder && Object.getOwnPropertyDescriptor(holder, name);
+  if (!described || !described.get || !Object.isExtensible(admin)) return;
+  Object.defineProperty(admin, name, {
+    configurable: true,
+    enumerable: described.enumerable,
+    get() {
+      const namespace = described.get.call(admin);
+      if (typeof namespace !== "function") return namespace;
+      const bind = (...given) => {
+        const bound = Function.prototype.bind.apply(namespace, given);
+        const { length, name, prototype, bind, ...members } =
+          Object.getOwnPropertyDescriptors(namespace);
+        return Object.defineProperties(bound, members);
+      };
+      return Object.defineProperty(namespace, "bind", { configurable: true, value: bind });
+    },
+  });
+}
 """
 
 

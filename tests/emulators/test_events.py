@@ -291,3 +291,10 @@ def test_what_is_due_depends_on_no_step_and_can_be_chosen(clock, scheduled) -> N
     assert caught.value.fix == "choose from: daily, often"
     with pytest.raises(ValueError, match="more than 1000 runs are due"):
         scheduled.due(timedelta(days=999))
+
+
+def test_functions_have_the_members_of_admin_firestore_that_deployed_ones_have(
+    suite: EmulatorSuite,
+) -> None:
+    answer = FunctionsEmulator(suite.endpoints).call("members")
+    assert answer == {"isTime": True, "members": ["function", "object", "function"]}

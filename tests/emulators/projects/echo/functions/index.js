@@ -109,3 +109,16 @@ exports.daily = onSchedule(
 exports.often = v1.pubsub.schedule("0 */6 * * *").onRun(async ({ timestamp }) => {
   await write(`runs/often ${timestamp}`, {}, ["at"]);
 });
+
+// What deployed functions have, and a bound function has not.
+exports.members = v1.https.onCall(async () => {
+  const admin = require("firebase-admin");
+  if (!admin.apps.length) admin.initializeApp();
+  const { FieldValue, Timestamp, GeoPoint, v1: client } = admin.firestore;
+  const at = admin.firestore().doc("members/a");
+  await at.set({ at: FieldValue.serverTimestamp(), place: new GeoPoint(1, 2) });
+  return {
+    isTime: (await at.get()).get("at") instanceof Timestamp,
+    members: [typeof client, typeof admin.database.ServerValue, typeof admin.auth().getUser],
+  };
+});
