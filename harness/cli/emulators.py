@@ -14,7 +14,8 @@ import click
 from harness.cli import options, render
 from harness.config import DEFAULT_PROJECT_ID
 from harness.emulators.auth import AuthEmulator
-from harness.emulators.exec import run_command
+from harness.emulators.exec import command_line, is_shell_line, run_command
+from harness.emulators.firebase_config import FILE_NAME
 from harness.emulators.hub import Hub
 from harness.emulators.seed_users import create_users
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
@@ -32,6 +33,13 @@ _project_id = click.option(
     metavar="ID",
     help="The emulators' project. Default: that of harness.yaml, else the demo- project that the "
     "scripts of package.json name.",
+)
+_config = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A file to read in place of firebase.json. Its folder is the project's.",
 )
 _only = click.option(
     "--only",
@@ -63,13 +71,32 @@ _export = click.option(
 )
 
 
+class _ExecCommand(click.Command):
+    """Leaves what follows the command's first word to the command: `--config` may be its own.
+
+    Behind a line for the shell come options of ours again, as with `firebase emulators:exec`.
+    """
+
+    allow_interspersed_args = False
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" not in args:
+            found, _, _ = self.make_parser(ctx).parse_args(list(args))
+            words = found.get("words")  # not a list where there are none
+            if isinstance(words, (list, tuple)) and words[1:] and is_shell_line(words[0]):
+                before = args[: len(args) - len(words)]
+                args = [*before, *words[1:], "--", words[0]]
+        return super().parse_args(ctx, args)
+
+
 @click.group("emulators")
 def command() -> None:
     """The Emulator Suite around a command, or until interrupted."""
 
 
-@command.command("exec", context_settings={"ignore_unknown_options": True})
+@command.command("exec", cls=_ExecCommand)
 @options.project
+@_config
 @_project_id
 @options.firestore
 @options.allow_real
@@ -86,6 +113,7 @@ def command() -> None:
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD…")
 def exec_(
     project_dir: Path | None,
+    config_file: Path | None,
     project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
     allow_real_project_id: bool,
@@ -98,12 +126,15 @@ def exec_(
 ) -> int:
     """Run a command beside the suite; the exit status is the command's.
 
+    A single word with spaces is a line for the shell: "npm test && npm run lint".
+
     The suite has the ports of firebase.json, or firebase-tools' own, as far as they are free, and
     others where they are not: several runs go side by side. The command finds them in its
     environment.
     """
     suite_options = _options(
         project_dir,
+        config_file,
         project_id,
         firestore,
         only,
@@ -114,15 +145,18 @@ def exec_(
     )
     users = _seed_users(seed_file, firestore)
     with EmulatorSuite(suite_options) as suite:
+        # Before the wait; what the suite itself lacks is said first.
+        argv = command_line(words)
         suite.wait_until_ready()
         _create_users(suite, users)
-        status = run_command(words, suite.env)
+        status = run_command(argv, suite.env)
         _export_data(suite, export_dir)
         return status
 
 
 @command.command("start")
 @options.project
+@_config
 @_project_id
 @options.firestore
 @options.allow_real
@@ -132,6 +166,7 @@ def exec_(
 @_export
 def start(
     project_dir: Path | None,
+    config_file: Path | None,
     project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
     allow_real_project_id: bool,
@@ -143,6 +178,7 @@ def start(
     """Run the suite on the ports that firebase.json gives, until interrupted."""
     suite_options = _options(
         project_dir,
+        config_file,
         project_id,
         firestore,
         only,
@@ -201,6 +237,7 @@ def _export_data(suite: EmulatorSuite, folder: Path | None) -> None:
 
 def _options(
     project_dir: Path | None,
+    config_file: Path | None,
     project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
     only: str | None,
@@ -210,7 +247,7 @@ def _options(
     seed_file: Path | None = None,
     keep_ports: bool = False,
 ) -> SuiteOptions:
-    folder = _folder(project_dir)
+    folder = _folder(project_dir) if config_file is None else _folder_of(config_file, project_dir)
     settings = load_settings(folder)
     if project_id is None and settings.project_id == DEFAULT_PROJECT_ID:
         project_id = demo_project_id(folder)
@@ -226,10 +263,22 @@ def _options(
         allow_real_project_id=allow_real_project_id,
         import_dir=import_dir,
         keep_ports=keep_ports,
+        config_name=FILE_NAME if config_file is None else config_file.name,
         prefer_ports=True,
         lenient=True,
         progress=render.note,
     )
+
+
+def _folder_of(config_file: Path, project_dir: Path | None) -> Path:
+    """The project of a file that is named: firebase-tools takes its folder too."""
+    if project_dir is not None:
+        raise ConfigError(
+            "--config and --project are both given", fix="leave one out: the file names its folder"
+        )
+    if not config_file.is_file():
+        raise ConfigError(f"there is no file {config_file}", fix="correct what --config names")
+    return config_file.absolute().parent
 
 
 def _folder(project_dir: Path | None) -> Path:

@@ -4,16 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
 from harness.emulators.environment import without_credentials
-from harness.errors import EnvironmentLacking
+from harness.errors import ConfigError, EnvironmentLacking
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # As a shell reports death by signal.
 _KILLED_BY = 128
+
+_SHELL = "/bin/sh"
+
+
+def is_shell_line(word: str) -> bool:
+    """Whether a word is for the shell to read: no command, and more than a plain name."""
+    return shlex.quote(word) != word and shutil.which(word) is None
+
+
+def command_line(words: Sequence[str]) -> list[str]:
+    """Return the command that a user's words name, before anything is started for it.
+
+    Several words are the command and its arguments. A single one that is not a command is a line
+    for the shell: `firebase emulators:exec` takes its script like that.
+
+    Raises:
+        ConfigError: The first word is an option, and none of ours.
+        EnvironmentLacking: There is no such command.
+    """
+    command = words[0]
+    if command.startswith("-"):
+        raise ConfigError(
+            f"there is no option {command}",
+            fix="leave it out; the options are in: harness emulators exec --help",
+        )
+    if shutil.which(command) is not None:
+        return list(words)
+    if len(words) == 1 and is_shell_line(command):
+        return [_SHELL, "-c", command]
+    raise EnvironmentLacking(
+        f"{command} cannot be run: there is no such command",
+        fix="install it, or correct the command",
+    )
 
 
 def run_command(argv: Sequence[str], suite_environment: Mapping[str, str]) -> int:

@@ -87,18 +87,20 @@ class FirebaseJson:
         return dict(settings) if isinstance(settings, dict) else {}
 
 
-def read_firebase_config(project_dir: Path) -> FirebaseJson:
+def read_firebase_config(project_dir: Path, name: str = FILE_NAME) -> FirebaseJson:
     """Read a project's firebase.json, in which comments are allowed.
 
+    Args:
+        name: Of another file beside it to read in its place.
     Raises:
         ConfigError: It is missing, too big, not UTF-8, or not JSON; with line and column.
     """
-    path = project_dir.resolve() / FILE_NAME
+    path = project_dir.resolve() / name
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise ConfigError(
-            f"no {FILE_NAME} in {project_dir}",
+            f"no {name} in {project_dir}",
             fix="name the folder that has it (--project DIR), or run: firebase init",
         ) from error
     except OSError as error:

@@ -110,7 +110,9 @@ class SuiteOwner:
                 raise
             # What needs no functions can be checked all the same.
             options.progress(f"{error.problem}; starting again without functions")
-            services = choose_services(read_firebase_config(options.project_dir), options.only)
+            services = choose_services(
+                read_firebase_config(options.project_dir, options.config_name), options.only
+            )
             others = tuple(name for name in services if name != "functions")
             if not others:
                 raise
@@ -127,7 +129,7 @@ class SuiteOwner:
         )
 
     def _start_firestore_alone(self, error: EnvironmentLacking) -> HandedSuite:
-        firebase = read_firebase_config(self.options.project_dir)
+        firebase = read_firebase_config(self.options.project_dir, self.options.config_name)
         services = choose_services(firebase, self.options.only)
         if "firestore" not in services:
             raise error

@@ -89,6 +89,7 @@ class SuiteOptions:
         allow_real_project_id: Accept a project id that does not begin with `demo-`.
         import_dir: What `firebase emulators:export` wrote: data to begin with.
         ready_timeout_s: Limit for the whole start, in seconds.
+        config_name: Of the file in `project_dir` to read in place of firebase.json.
         tools_dir: Folder whose node_modules has firebase-tools, instead of looking for it.
         progress: Told in single lines what is going on.
     """
@@ -106,6 +107,7 @@ class SuiteOptions:
     allow_real_project_id: bool = False
     import_dir: Path | None = None
     ready_timeout_s: float = 90.0
+    config_name: str = "firebase.json"
     tools_dir: Path | None = None
     progress: Progress = _silent
 
@@ -161,7 +163,7 @@ class EmulatorSuite:
             raise RuntimeError("the suite has been started already")
         options = self.options
         check_project_id(options.project_id, allow_real=options.allow_real_project_id)
-        firebase = read_firebase_config(options.project_dir)
+        firebase = read_firebase_config(options.project_dir, options.config_name)
         services = choose_services(firebase, options.only)
         attached = self._attached_firestore() if "firestore" in services else None
         if attached is not None:
