@@ -23,7 +23,7 @@ from harness.firestore.documents import (
 )
 from harness.firestore.history import VersionHistory
 from harness.firestore.paths import DatabaseName, ResourcePath
-from harness.firestore.transforms import request_time
+from harness.firestore.transforms import request_time, uses_request_time
 from harness.firestore.tree import CollectionTree
 from harness.firestore.values import Fields, Timestamp, Value, identical
 from harness.firestore.writes import apply_write, check_writes, failed_precondition
@@ -106,6 +106,7 @@ class Database:
         self._observers: list[Observer] = []
         self._last_commit_time = Timestamp(0)
         self._last_read_time = Timestamp(0)
+        self._last_server_time: Timestamp | None = None
 
     @property
     def last_commit_time(self) -> Timestamp:
@@ -212,6 +213,12 @@ class Database:
 
     # Writing
 
+    def repeats_server_time(self, writes: Iterable[Write], now: Timestamp) -> bool:
+        """Whether writes would now get the server timestamp that the last such commit got."""
+        return request_time(now) == self._last_server_time and any(
+            uses_request_time(write.transforms) for write in writes
+        )
+
     def prepare(self, writes: Sequence[Write], now: Timestamp) -> PreparedCommit:
         """Say what a commit of these writes would do, applied in their order.
 
@@ -281,6 +288,8 @@ class Database:
                 continue
             changes.append(DocumentChange(path, before, after))
         results = tuple(_write_result(step, unchanged) for step in prepared.steps)
+        if any(uses_request_time(step.write.transforms) for step in prepared.steps):
+            self._last_server_time = prepared.request_time
         return self._apply(commit_time, results, tuple(changes))
 
     def clear(self, now: Timestamp) -> CommitResult:

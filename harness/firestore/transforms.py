@@ -25,6 +25,11 @@ def request_time(now: Timestamp) -> Timestamp:
     return Timestamp(now.micros - now.micros % _MILLISECOND_MICROS)
 
 
+def uses_request_time(transforms: Sequence[FieldTransform]) -> bool:
+    """Whether one of them is a server timestamp."""
+    return any(transform.kind is TransformKind.SET_TO_SERVER_VALUE for transform in transforms)
+
+
 def check_transforms(transforms: Sequence[FieldTransform]) -> None:
     """Refuse transforms that cannot apply to any document.
 

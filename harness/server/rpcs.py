@@ -341,6 +341,7 @@ class FirestoreRpcs:
             lambda now, record, give_up: service.batch_write(
                 operation, caller, now, record, give_up=give_up
             ),
+            writes,
         )
         out = pb.BatchWriteResponse()
         for outcome in reply.outcomes:
@@ -418,6 +419,7 @@ class FirestoreRpcs:
             lambda now, record, give_up: service.commit(
                 operation, caller, now, record, give_up=give_up
             ),
+            operation.writes,
         )
 
     async def _write_document(

@@ -55,7 +55,11 @@ async def write_stream(
         operation = Commit(wire.writes_from_proto(request.writes, database))
         service = shell.database(database)
         result = await shell.run_waiting(
-            service, "Write", caller, partial(_commit, service, operation, caller)
+            service,
+            "Write",
+            caller,
+            partial(_commit, service, operation, caller),
+            operation.writes,
         )
         yield wire.commit_to_proto(result, response)
 

@@ -64,6 +64,19 @@ def test_writes_are_answered_in_order_with_counting_tokens(stream: Stream, db: A
     assert db.document("c/2").get().get("n") == 1
 
 
+def test_writes_in_turn_get_server_timestamps_in_turn(stream: Stream) -> None:
+    stream.send(database=stream.database)
+    next(stream.call)
+    # All of them are there before the first is answered: within a millisecond or two.
+    transform = {"field_path": "at", "set_to_server_value": "REQUEST_TIME"}
+    for number in range(20):
+        stream.write(f"c/{number}", update_transforms=[transform])
+    times = [next(stream.call).write_results[0].transform_results[0] for _ in range(20)]
+    micros = [time.timestamp_value.ToMicroseconds() for time in times]
+    assert micros == sorted(set(micros))
+    assert all(each % 1_000 == 0 for each in micros)
+
+
 def test_a_request_without_writes_is_the_goodbye(stream: Stream) -> None:
     stream.send(database=stream.database)
     next(stream.call)
