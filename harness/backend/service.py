@@ -44,6 +44,7 @@ from harness.backend.requests import (
     TransactionOptions,
 )
 from harness.errors import StatusCode, StatusError
+from harness.firestore import limits
 from harness.firestore.cost import Cost, ScanCounts
 from harness.firestore.documents import (
     CommitResult,
@@ -213,7 +214,12 @@ class DatabaseService:
 
         `give_up` and what is raised are those of `get_documents`.
         """
-        if request.page_size < 0:
+        page_size = request.page_size
+        if self.profile.bounds_pages:
+            # A size below 0 is none: firebase-admin 8 asks for 2^32 - 1 in 32 bits.
+            asked = page_size if page_size > 0 else limits.DEFAULT_PAGE_SIZE
+            page_size = min(asked, limits.MAX_PAGE_SIZE)
+        if page_size < 0:
             raise _invalid("Page size must be nonnegative.")
         if request.show_missing and request.collection_id is not None and not caller.is_admin:
             raise StatusError(StatusCode.PERMISSION_DENIED, METADATA_NEEDS_ADMIN)
@@ -233,7 +239,7 @@ class DatabaseService:
             page = self.engine.list_documents(
                 request.parent,
                 request.collection_id,
-                page_size=request.page_size,
+                page_size=page_size,
                 page_token=request.page_token,
                 order_by=request.order_by,
                 show_missing=request.show_missing,

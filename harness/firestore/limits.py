@@ -51,6 +51,10 @@ MAX_INEQUALITY_FIELDS = 10
 MAX_QUERY_COMPONENTS = 100
 MAX_AGGREGATIONS = 5
 
+# Pages of ListDocuments. Source: googleapis/nodejs-firestore#838 and #1344.
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 300
+
 # Indexes. Source: Quotas, "Indexes". Composite indexes: of a project with billing; 200 without.
 # Production has been seen to refuse entries that are smaller, and sums that are larger, than it
 # documents: these are the numbers that it promises.

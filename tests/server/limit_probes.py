@@ -89,6 +89,18 @@ def not_in_values(project: Project) -> None:
     refused(lambda: list(query.stream()), "up to 10")
 
 
+def page_sizes(project: Project) -> None:
+    client = project.client()
+    batch = client.batch()
+    for number in range(limits.MAX_PAGE_SIZE + 1):
+        batch.set(client.document(f"c/{number}"), {})
+    batch.commit()
+    for size, given in (("", limits.DEFAULT_PAGE_SIZE), ("?pageSize=1000", limits.MAX_PAGE_SIZE)):
+        page = project.server.http("GET", f"{project.root}/c{size}").json()
+        assert len(page["documents"]) == given
+        assert page["nextPageToken"]
+
+
 def inequality_fields(project: Project) -> None:
     query = project.client().collection("c")
     for number in range(limits.MAX_INEQUALITY_FIELDS + 1):

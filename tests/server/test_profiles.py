@@ -126,6 +126,25 @@ def test_the_published_client_meets_them_too(asked: Project) -> None:
             list(group.get_partitions(2))
 
 
+def test_a_list_without_a_page_size_is_not_the_whole_collection(asked: Project) -> None:
+    client = asked.client()
+    batch = client.batch()
+    for number in range(301):
+        batch.set(client.document(f"many/{number}"), {})
+    batch.commit()
+
+    def page(size: str = "") -> tuple[int, bool]:
+        answer = asked.server.http("GET", f"{asked.root}/many{size}").json()
+        return len(answer["documents"]), "nextPageToken" in answer
+
+    bounded = profile_of(asked) == PRODUCTION.name
+    assert page() == ((20, True) if bounded else (301, False))
+    assert page("?pageSize=1000") == ((300, True) if bounded else (301, False))
+    assert page("?pageSize=30") == (30, True)
+    # Clients that turn the pages find all of them.
+    assert len(list(client.collection("many").list_documents())) == 301
+
+
 def test_a_listener_that_resumes(asked: Project) -> None:
     with grpc.insecure_channel(asked.server.host) as opened:
         token, _ = heard_by_listener(asked, opened)
