@@ -105,10 +105,16 @@ class ClientObject:
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood:
-    """A use whose target could not be followed, or text that is not Dart."""
+    """A use whose target could not be followed, or text that is not Dart.
+
+    Attributes:
+        may_be_query: Whether it may stand for a query: not if it is about one document or a Storage
+            object, whichever that is.
+    """
 
     position: SourcePosition
     problem: str
+    may_be_query: bool = True
 
 
 @dataclass(frozen=True, slots=True)

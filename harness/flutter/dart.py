@@ -139,6 +139,8 @@ class DartFile:
     file_name: str
     members: tuple[Member, ...]
     not_understood: tuple[SourcePosition, ...]
+    late_fields: frozenset[tuple[str, str]] = frozenset()
+    """Owner and name of each field that a member sets before it is read: `late Query q;`."""
 
 
 def parse_dart(source: SourceText) -> DartFile:
@@ -146,7 +148,8 @@ def parse_dart(source: SourceText) -> DartFile:
     reader = _Reader(source)
     root = _parser().parse(reader.encoded).root_node
     members = tuple(reader.members(root, owner=None))
-    return DartFile(source.file_name, members, tuple(reader.errors(root)))
+    errors = tuple(reader.errors(root))
+    return DartFile(source.file_name, members, errors, frozenset(reader.late_fields))
 
 
 @cache
@@ -160,6 +163,7 @@ class _Reader:
     def __init__(self, source: SourceText) -> None:
         self.source = source
         self.encoded = source.text.encode()
+        self.late_fields: set[tuple[str, str]] = set()
 
     def text(self, node: tree_sitter.Node) -> str:
         return self.encoded[node.start_byte : node.end_byte].decode(errors="replace")
@@ -231,6 +235,7 @@ class _Reader:
 
     def _variables(self, node: tree_sitter.Node, owner: str | None) -> Iterator[Member]:
         waiting = [node]
+        is_late = owner is not None and _child_of(node, {"late"}) is not None
         while waiting:
             current = waiting.pop(0)
             if current.type in _VARIABLE_DEFINITIONS or current.type == "field_initializer":
@@ -239,6 +244,8 @@ class _Reader:
                 if name is not None and value is not None:
                     steps = (Return(value),)
                     yield Member(owner, self.text(name), (), steps, self.position(current))
+                elif name is not None and owner is not None and is_late:
+                    self.late_fields.add((owner, self.text(name)))
             elif current.type != "function_body":
                 waiting = [*current.named_children, *waiting]
 

@@ -5,9 +5,20 @@ Source: API reference of the Flutter packages cloud_firestore and firebase_stora
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from harness.flutter.dart import Chain, Closure, Compound, Expression, Link, Member, Name
+from harness.flutter.dart import (
+    Assign,
+    Chain,
+    Closure,
+    Compound,
+    Expression,
+    Link,
+    Member,
+    Name,
+    Step,
+)
 
 WHERE_OPERATORS = {
     "isEqualTo": "EQUAL",
@@ -91,12 +102,27 @@ def is_reference(name: str) -> bool:
 
 def closures(member: Member) -> Iterator[Closure]:
     """The first function literal in what a member returns."""
-    waiting: list[Expression] = [step.value for step in member.steps]
+    yield from islice(_closures(member.steps), 1)
+
+
+def assigned_names(steps: Iterable[Step]) -> Iterator[str]:
+    """The names that steps set without declaring them, in function literals too."""
+    waiting = [tuple(steps)]
+    while waiting:
+        current = waiting.pop()
+        for step in current:
+            if isinstance(step, Assign) and not step.is_declaration:
+                yield step.name.removeprefix("this.")
+        waiting += [closure.steps for closure in _closures(current)]
+
+
+def _closures(steps: Iterable[Step]) -> Iterator[Closure]:
+    """Function literals in steps, not those within others."""
+    waiting: list[Expression] = [step.value for step in steps]
     while waiting:
         match waiting.pop(0):
             case Closure() as closure:
                 yield closure
-                return
             case Compound(parts):
                 waiting = [*parts, *waiting]
             case Chain(head, links):

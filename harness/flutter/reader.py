@@ -50,6 +50,7 @@ from harness.flutter.names import (
     SAME_QUERY,
     STORAGE_OPERATIONS,
     WHERE_OPERATORS,
+    assigned_names,
     closures,
     is_reference,
     last_name,
@@ -62,6 +63,7 @@ from harness.flutter.targets import (
     Lost,
     ObjectTarget,
     QueryTarget,
+    RealtimeTarget,
     Row,
     Target,
     document_of,
@@ -100,6 +102,15 @@ class _Reader(TextReader):
         self.files = files
         self.file_names = [file.file_name for file in files]
         self.returned: dict[tuple[str | None, str], _Targets] = {}
+        # The members that set a field which none of them declares with a value.
+        self.setters: dict[tuple[str | None, str], list[Member]] = {}
+        late = frozenset[tuple[str, str]]().union(*(file.late_fields for file in files))
+        for member in self.members.values() if late else ():
+            for name in dict.fromkeys(assigned_names(member.steps)):
+                if (member.owner, name) in late:
+                    self.setters.setdefault((member.owner, name), []).append(member)
+        # The name of a field whose values are looked for, and those that were found.
+        self.wanted: tuple[str, list[_Targets]] | None = None
         self.returned_for: dict[tuple[object, ...], _Targets] = {}
         # The member that is walked.
         self.member: Member | None = None
@@ -152,6 +163,8 @@ class _Reader(TextReader):
                 returned = _union(returned, targets)
             elif isinstance(step, Assign):
                 name = step.name.removeprefix("this.")
+                if self.wanted is not None and self.wanted[0] == name:
+                    self.wanted[1].append(targets)
                 kept = () if step.is_declaration else scope.get(name, ())
                 scope[name] = _union(kept, targets)
                 self._keep_text(name, step)
@@ -196,27 +209,47 @@ class _Reader(TextReader):
         key = (owner, name)
         if key not in self.returned:
             member = self.members.get(key)
-            if member is None or self.depth >= _MAX_DEPTH:
+            if self.depth >= _MAX_DEPTH or (member is None and key not in self.setters):
                 return ()
             self.returned[key] = ()  # a member that needs itself adds nothing
-            self.returned[key] = self._returned(member, {})
+            self.returned[key] = self._set(key) if member is None else self._returned(member, {})
         return self.returned[key]
 
-    def _returned(self, member: Member, bound: dict[str, str]) -> _Targets:
-        """What a member returns, its parameters having these texts."""
-        outer = self.owner, self.is_recording, self.depth, self.bound
+    def _set(self, key: tuple[str | None, str]) -> _Targets:
+        """What a late field is set to, by whichever member of its class; nothing where one of them
+        sets it to what is not followed.
+        """
+        found: list[_Targets] = []
+        for member in self.setters[key]:
+            self._returned(member, {}, wanted=(key[1], found))
+        return _union(*found) if all(found) else ()
+
+    def _returned(
+        self,
+        member: Member,
+        bound: dict[str, str],
+        *,
+        wanted: tuple[str, list[_Targets]] | None = None,
+    ) -> _Targets:
+        """What a member returns, its parameters having these texts.
+
+        Args:
+            wanted: The name of a field, and where to put what the member sets it to.
+        """
+        outer = self.owner, self.is_recording, self.depth, self.bound, self.wanted
+        self.wanted = wanted
         self.owner, self.is_recording, self.depth = member.owner, False, self.depth + 1
         self.bound = bound
         targets = self._run(member.steps, {})
-        self.owner, self.is_recording, self.depth, self.bound = outer
+        self.owner, self.is_recording, self.depth, self.bound, self.wanted = outer
         return targets
 
     def _called_member(self, owner: str | None, name: str, arguments: Arguments) -> _Targets:
         """What the app's own function returns for these arguments."""
         targets = self._member(owner, name)
-        if self.depth >= _MAX_DEPTH or not any(map(is_open, targets)):
+        member = self.members.get((owner, name))
+        if member is None or self.depth >= _MAX_DEPTH or not any(map(is_open, targets)):
             return targets
-        member = self.members[(owner, name)]
         bound = self.bindings(member, arguments)
         key = (owner, name, *sorted(bound.items()))
         if key not in self.returned_for:
@@ -274,6 +307,8 @@ class _Reader(TextReader):
                 return (FunctionsTarget(self._region(links)),), 1
             case "FirebaseStorage":
                 return (ObjectTarget(),), 1
+            case "FirebaseDatabase":
+                return (RealtimeTarget(),), 1
         return self._own(head.text, first.arguments if first.name is None else None), 0
 
     def _is_unowned(self, name: str) -> bool:
@@ -283,7 +318,8 @@ class _Reader(TextReader):
 
     def _own(self, name: str, arguments: Arguments | None) -> _Targets:
         """A member of the class that is walked, or of a file, called or not."""
-        owner = self.owner if (self.owner, name) in self.members else None
+        is_own = (self.owner, name) in self.members or (self.owner, name) in self.setters
+        owner = self.owner if is_own else None
         self._note_call(owner, name, arguments)
         return self._called_member(owner, name, arguments or Arguments())
 
@@ -315,6 +351,8 @@ class _Reader(TextReader):
     def _property(self, targets: _Targets, name: str) -> _Targets:
         if name in {"reference", "instance"}:
             return tuple(document_of(t) for t in targets if not is_in_group(t))
+        if RealtimeTarget() in targets:
+            return (RealtimeTarget(),)
         if name == "parent":
             return tuple(
                 QueryTarget(t.segments[:-1]) for t in targets if isinstance(t, DocumentTarget)
@@ -366,10 +404,14 @@ class _Reader(TextReader):
             for document in documents:
                 self._record_document(link, name, document)
             if not documents and is_reference(last_name(arguments.positional[0])):
-                self._record_problem(link, f"which document {name}() is given is not followed")
+                words = f"which document {name}() is given is not followed"
+                self._record_problem(link, words, may_be_query=False)
         if name in DOCUMENT_OPERATIONS and is_reference(receiver):
+            # Queries have get() and snapshots() too. A row's `.reference` is always a document.
             self._record_problem(
-                link, f"which document {receiver}.{name}() is about is not followed"
+                link,
+                f"which document {receiver}.{name}() is about is not followed",
+                may_be_query=name in {"get", "snapshots"} and receiver != "reference",
             )
         elif name == "snapshots" and first is None:
             self._record_problem(link, "what snapshots() listens to is not followed")
@@ -379,7 +421,8 @@ class _Reader(TextReader):
             self._record_problem(link, f"the collection of this {name}() is not followed")
             return (Lost(),)
         elif name in {"putFile", "putData", "putString", "getDownloadURL"} and receiver != "ref":
-            self._record_problem(link, f"the Storage object of this {name}() is not followed")
+            words = f"the Storage object of this {name}() is not followed"
+            self._record_problem(link, words, may_be_query=False)
         elif name in {"watch", "read"} and isinstance(first, Name):
             return self._provided(first.text)
         return ()
@@ -413,6 +456,8 @@ class _Reader(TextReader):
                     self._record_document(link, name, target)
                     return (Row(segments),) if name in {"get", "snapshots"} else ()
                 return (target,) if name == "withConverter" else ()
+            case RealtimeTarget():
+                return (target,)
             case Row():
                 return (target,) if name in ROW_CALLS else ()
             case Lost():
@@ -557,18 +602,20 @@ class _Reader(TextReader):
     def _record_open_path(self, link: Link, what: str, segments: tuple[str, ...]) -> None:
         """A path of which more than the ids of documents is not fixed."""
         problem = f"the {what} {'/'.join(segments)} has no fixed path"
+        is_query = what == "collection"
         parameters = self.member.parameters if self.member is not None else ()
         if self.is_recording and any(f"{{{name}}}" in "/".join(segments) for name in parameters):
             # The callers may say more: see _follow_callers.
             assert self.member is not None
             key = self.member.owner, self.member.name
-            self.waiting.setdefault(key, []).append(NotUnderstood(link.position, problem))
+            self.waiting.setdefault(key, []).append(NotUnderstood(link.position, problem, is_query))
         else:
-            self._record_problem(link, problem)
+            self._record_problem(link, problem, may_be_query=is_query)
 
-    def _record_problem(self, link: Link, problem: str) -> None:
+    def _record_problem(self, link: Link, problem: str, *, may_be_query: bool = True) -> None:
         if self.is_recording:
-            self.found.not_understood[NotUnderstood(link.position, problem)] = None
+            found = NotUnderstood(link.position, problem, may_be_query)
+            self.found.not_understood[found] = None
 
     def _silently(self, value: Expression, scope: _Scope) -> _Targets:
         recording, self.is_recording = self.is_recording, False

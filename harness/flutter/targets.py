@@ -31,6 +31,11 @@ class ObjectTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class RealtimeTarget:
+    """Anything of the Realtime Database: what the app asks of it is nobody's question here."""
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentTarget:
     """A document reference."""
 
@@ -64,7 +69,8 @@ class Lost:
 
 
 Target: TypeAlias = (
-    "DatabaseTarget | FunctionsTarget | ObjectTarget | DocumentTarget | QueryTarget | Row | Lost"
+    "DatabaseTarget | FunctionsTarget | ObjectTarget | RealtimeTarget | DocumentTarget"
+    " | QueryTarget | Row | Lost"
 )
 
 

@@ -30,7 +30,13 @@ from harness.firestore.query import (
     StructuredQuery,
 )
 from harness.firestore.values import Reference, Value
-from harness.flutter.contract import ClientContract, ClientFilter, ClientQuery, QueryRun
+from harness.flutter.contract import (
+    ClientContract,
+    ClientFilter,
+    ClientQuery,
+    NotUnderstood,
+    QueryRun,
+)
 from harness.readiness.review import Problem, Review, count
 from harness.rules import nodes
 from harness.rules.request import FIRESTORE, Method
@@ -84,7 +90,8 @@ def review_collections(
     )
     if not contract.queries and not contract.documents:
         return Review(proof, tuple(problems), unknown="the app asks Firestore for nothing")
-    return Review(proof, tuple(problems), unknown="" if problems else _unknown(contract))
+    unknown = "" if problems else _unknown(contract, contract.not_understood)
+    return Review(proof, tuple(problems), unknown)
 
 
 def review_indexes(
@@ -93,7 +100,8 @@ def review_indexes(
     """Return the app's queries that the index file does not serve."""
     problems = tuple(_without_index(contract, indexes, indexes_file))
     served = count(len(contract.queries), "query", "queries")
-    unknown = "" if problems else _unknown(contract)
+    uses = [use for use in contract.not_understood if use.may_be_query]
+    unknown = "" if problems else _unknown(contract, uses)
     return Review(f"{indexes_file} serves {served} of the app", problems, unknown)
 
 
@@ -149,14 +157,17 @@ def _can_allow(rules: Sequence[AllowRule], asked: frozenset[Method]) -> bool:
     )
 
 
-def _unknown(contract: ClientContract) -> str:
-    """Say which queries' indexes cannot be told, since the running app chooses their fields."""
-    chosen = [use for use in contract.queries if _chosen_field(use)]
-    if not chosen:
-        return ""
-    more = f" (and {len(chosen) - 1} more)" if len(chosen) > 1 else ""
-    field = _chosen_field(chosen[0])
-    return f"{chosen[0].position}: which field {field} is, only the app knows{more}"
+def _unknown(contract: ClientContract, not_understood: Sequence[NotUnderstood]) -> str:
+    """Say what cannot be told: what code that was not followed asks for, and indexes of queries
+    whose fields the running app chooses.
+    """
+    said = [f"{use.position}: {use.problem}" for use in not_understood]
+    for query in contract.queries:
+        field = _chosen_field(query)
+        if field is not None:
+            said.append(f"{query.position}: which field {field} is, only the app knows")
+    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    return f"{said[0]}{more}" if said else ""
 
 
 def _chosen_field(use: ClientQuery) -> str | None:

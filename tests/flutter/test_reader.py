@@ -44,6 +44,29 @@ def test_a_use_is_found(case: dict) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("dart", "may_be_query"),
+    [
+        ("q.where('z', isEqualTo: 1)", True),
+        ("stream.snapshots()", True),
+        ("usersRef.get()", True),
+        ("db.collection(name).get()", True),
+        ("fn.httpsCallable(name)", True),
+        ("db.collection('a').where(Filter.or(Filter('x', isEqualTo: 1)))", True),
+        ("userRef.update({})", False),
+        ("row.reference.get()", False),
+        ("batch.delete(x.reference)", False),
+        ("FirebaseFirestore.instance.doc(name).set({})", False),
+        ("file.getDownloadURL()", False),
+    ],
+)
+def test_what_is_about_a_document_or_an_object_is_no_query(dart: str, may_be_query: bool) -> None:
+    [found] = contract_of(f"void f() {{ {dart}; }}").not_understood
+    assert found.may_be_query is may_be_query
+    [found] = contract_of(f"void f(name) {{ {dart}; }}").not_understood  # nobody calls it
+    assert found.may_be_query is may_be_query
+
+
 def test_members_are_followed_across_files() -> None:
     contract = contract_of(
         "class Refs { static CollectionReference groups(db) => db.collection('groups'); }",
