@@ -21,6 +21,8 @@ _PORT_TAKEN = re.compile(
 _LOAD_FAILED = "Failed to load function definition from source:"
 _NOT_UNDERSTOOD = "Failed to parse build specification"
 _FRAME = re.compile(r"(?:\(|at |file://|^)(/[^\s():]+):(\d+)(?::(\d+))?\)?")
+_PYTHON_FRAME = re.compile(r'^\s*File "(/[^"]+)", line (\d+)')
+_NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 _ERROR_LINE = re.compile(r"\b(\w*(?:Error|Exception)): (.+)")
 _MISSING_MODULE = re.compile(r"Cannot find (?:module|package) '([^']+)'")
 _OLD_SDK = re.compile(r"old version of firebase-functions SDK \(([\d.]+)\)[^>]*>=([\d.]+\d)")
@@ -120,6 +122,16 @@ def _load_failure(lines: Sequence[str], index: int, functions_dirs: Sequence[Pat
             at=at,
             log_tail=tail,
         )
+    if any(_NO_MODULE.search(text) for text in around):
+        (module,) = next(found for text in around if (found := _NO_MODULE.search(text))).groups()
+        return SuiteFailed(
+            f'functions do not load: there is no module "{module}"',
+            fix=f"correct the import; or, if it is a package, name it in requirements.txt and run: "
+            f"venv/bin/pip install -r requirements.txt  (in {folder})",
+            at=at,
+            log_tail=tail,
+            exit_status=2,
+        )
     if any("Couldn't find firebase-functions package" in text for text in around):
         return SuiteFailed(
             f"functions do not load: firebase-functions is not installed in {folder}",
@@ -165,7 +177,18 @@ def _position_in(lines: Sequence[str], folders: Sequence[Path]) -> SourcePositio
                 candidates.append(SourcePosition(str(path), int(match.group(2)), max(1, column)))
                 if column:
                     return candidates[-1]
-    return candidates[0] if candidates else None
+    return candidates[0] if candidates else _python_position_in(lines, folders)
+
+
+def _python_position_in(lines: Sequence[str], folders: Sequence[Path]) -> SourcePosition | None:
+    """The innermost frame of the user's own in Python's traceback, which names it last."""
+    for line in reversed(lines):
+        match = _PYTHON_FRAME.match(line)
+        path = Path(match[1]) if match is not None else Path()
+        if "site-packages" not in path.parts and any(map(path.is_relative_to, folders)):
+            assert match is not None
+            return SourcePosition(str(path), int(match[2]), 1)
+    return None
 
 
 def start_failure(log: str, firestore_log: str, exit_status: int | None) -> SuiteFailed:
