@@ -92,6 +92,7 @@ class ClientCallable:
     position: SourcePosition
     name: str
     region: str | None
+    """None: the client's default. One that only the running app knows is in braces."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -394,7 +394,7 @@ class _Reader(TextReader):
         if name == "doc" and arguments.positional and len(self.path(arguments.positional[0])) > 1:
             return self._call_on(DatabaseTarget(), link, name, arguments)
         if name == "httpsCallable":
-            return self._call_on(FunctionsTarget(), link, name, arguments)
+            return self._call_on(FunctionsTarget("{region}"), link, name, arguments)
         if name == "ref" and len(arguments.positional) == 1:
             return self._call_on(ObjectTarget(), link, name, arguments)
         if name in {"get", "set", "update", "delete"} and arguments.positional:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from importlib.resources import files
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -91,6 +94,39 @@ def test_functions_are_looked_for_only_where_there_are_some() -> None:
         "def test_every_callable_of_the_app_is_there"
         in planned(EVERYTHING)["checks/test_flutter_app.py"]
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("add", "europe-west1"), ""),
+        (("add", "{region}"), ""),
+        (("add", None), "a.dart:1: add is in europe-west1, and the app calls it in us-central1"),
+        (("add", "asia-east1"), "and the app calls it in asia-east1"),
+        (("sum", None), ""),
+        (("log", None), "a.dart:1: there is no callable log"),
+        (("gone", None), "a.dart:1: there is no callable gone"),
+    ],
+)
+def test_a_callable_is_looked_for_in_its_region(asked: tuple[str, str | None], said: str) -> None:
+    names: dict[str, Any] = {}
+    exec(TEMPLATES["functions_called.txt"], names)
+    check = names["test_every_callable_of_the_app_is_there"]
+    kinds = {"add": "callable", "sum": "callable", "log": "event"}
+    regions = {"add": "europe-west1", "sum": "us-central1", "log": "us-central1"}
+    deployed = [
+        SimpleNamespace(name=name, kind=kind, region=regions[name]) for name, kind in kinds.items()
+    ]
+    use = SimpleNamespace(position="a.dart:1", name=asked[0], region=asked[1])
+    contract = SimpleNamespace(callables=[use])
+    proofs: list[str] = []
+    arguments = (contract, SimpleNamespace(deployed=lambda: deployed), proofs.append)
+    if said:
+        with pytest.raises(AssertionError, match=re.escape(said)):
+            check(*arguments)
+    else:
+        check(*arguments)
+        assert proofs == ["1 callables of the app"]
 
 
 @pytest.mark.parametrize(
