@@ -27,12 +27,11 @@ from harness.firestore.query import (
 )
 from harness.firestore.query_checks import validate_query
 from harness.firestore.values import Reference
-from harness.flutter.contract import ClientContract, ClientFilter, ClientQuery
+from harness.flutter.contract import DOCUMENT_ID, ClientContract, ClientFilter, ClientQuery
 
 _LISTS = frozenset({Operator.IN, Operator.NOT_IN, Operator.ARRAY_CONTAINS_ANY})
 _UNARY = frozenset({Operator.IS_NULL, Operator.IS_NAN, Operator.IS_NOT_NULL, Operator.IS_NOT_NAN})
 _ANY_DOCUMENT = Reference(DatabaseName("any"), ResourcePath("any/any"))
-_DOCUMENT_ID = "{documentId}"  # as the reader prints FieldPath.documentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _filter(part: ClientFilter) -> FieldFilter:
 
 
 def _field(words: str) -> FieldPath:
-    if words == _DOCUMENT_ID:
+    if words == DOCUMENT_ID:
         return NAME
     if "{" in words:
         raise _Unknown(f"its field is {words}")

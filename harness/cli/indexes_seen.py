@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backend.query_uses import DatabaseUse
-from harness.errors import HarnessError
+from harness.errors import EnvironmentLacking, HarnessError
 from harness.firestore.index_needs import IndexNeed
+from harness.flutter.contract import ClientContract
+from harness.flutter_project import read_client_contract
 from harness.project import Project, find_project_folder, load_project
 from harness.query_records import IndexFile, read_index_files, read_queries
 
@@ -19,12 +21,13 @@ class SeenDatabase:
 
     file: IndexFile
     use: DatabaseUse
+    needs_of_app: tuple[IndexNeed, ...] = ()
 
     @property
     def needs(self) -> tuple[IndexNeed, ...]:
         """What its queries need of indexes, each once; those that were refused among them."""
         needs = (need for use in self.use.queries for need in use.needs)
-        return tuple(dict.fromkeys(needs))
+        return tuple(dict.fromkeys((*needs, *self.needs_of_app)))
 
     @property
     def title(self) -> str:
@@ -39,6 +42,15 @@ class SeenProject:
     project: Project
     databases: Sequence[SeenDatabase]
     has_run: bool
+
+
+def read_contract_of(project_dir: Path | None) -> ClientContract | None:
+    """Return what the Flutter app's code asks for; None where there is no app."""
+    project = load_project(find_project_folder(project_dir or Path.cwd()))
+    try:
+        return read_client_contract(project.folder, project.settings.flutter_folder)
+    except EnvironmentLacking:
+        return None
 
 
 def read_seen(project_dir: Path | None, *, needs_run: bool = True) -> SeenProject:

@@ -10,15 +10,14 @@ import click
 
 from harness.backend.app_queries import AppQuery, app_queries
 from harness.cli import options, render
-from harness.cli.indexes_seen import SeenDatabase, SeenProject, read_seen
+from harness.cli.indexes_seen import SeenDatabase, SeenProject, read_contract_of, read_seen
 from harness.config import DEFAULT_DATABASE
-from harness.errors import ConfigError, EnvironmentLacking, HarnessError
+from harness.errors import ConfigError, HarnessError
 from harness.files import write_text_file
 from harness.firestore.index_definitions import IndexDefinitions, parse_index_file
 from harness.firestore.index_file import with_suggestion
 from harness.firestore.index_needs import IndexNeed
 from harness.firestore.index_suggestions import IndexSuggestion, suggest_indexes
-from harness.flutter_project import read_client_contract
 from harness.source import SourceText
 from harness.tolerant_json import parse_json
 
@@ -91,14 +90,8 @@ def _suggest(
 
 def _app_queries(project_dir: Path | None) -> list[AppQuery]:
     """Return the queries of the Flutter app; none where there is no app."""
-    from harness.project import find_project_folder, load_project
-
-    project = load_project(find_project_folder(project_dir or Path.cwd()))
-    try:
-        contract = read_client_contract(project.folder, project.settings.flutter_folder)
-    except EnvironmentLacking:
-        return []
-    return list(app_queries(contract))
+    contract = read_contract_of(project_dir)
+    return [] if contract is None else list(app_queries(contract))
 
 
 def _prove(name: str, text: str, expected: IndexDefinitions) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from harness.backend.app_queries import app_queries
 from harness.cli import options, render
-from harness.cli.indexes_seen import SeenDatabase, read_seen
+from harness.cli.indexes_seen import SeenDatabase, read_contract_of, read_seen
+from harness.config import DEFAULT_DATABASE
+from harness.errors import ConfigError
 from harness.firestore.index_definitions import duplicates
 from harness.firestore.index_suggestions import suggest_indexes
 from harness.firestore.index_usage import (
@@ -18,6 +22,7 @@ from harness.firestore.index_usage import (
     unqueried_fields,
     unused_indexes,
 )
+from harness.flutter.contract import ClientContract
 
 
 @click.command("unused")
@@ -33,21 +38,43 @@ from harness.firestore.index_usage import (
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(project_dir: Path | None, shown_fields: int, as_json: bool) -> int:
-    """List the composite indexes that no query of the last run would use, and the fields whose
-    automatic indexes none would; with the index entries and bytes that each document written pays
-    for them.
+    """List the composite indexes that no query of the last run or of the app's code would use, and
+    the fields whose automatic indexes none would; with the index entries and bytes that each
+    document written pays for them.
 
-    What the checks do not ask is not seen: look before you remove.
+    What neither asks is not seen: look before you remove.
 
     Exit status: 0; 2 there is nothing to look at.
     """
     seen = read_seen(project_dir)
+    contract = _contract(project_dir)
+    from_app = [] if contract is None else list(app_queries(contract))
+    needs = tuple(need for each in from_app for need in each.needs)
+    databases = [
+        replace(each, needs_of_app=needs) if each.file.database == DEFAULT_DATABASE else each
+        for each in seen.databases
+    ]
     if as_json:
-        found = {each.file.database: _as_json(each) for each in seen.databases}
+        found = {each.file.database: _as_json(each) for each in databases}
         render.text(json.dumps(found, indent=2))
     else:
-        render.text("\n\n".join(_text(each, shown_fields) for each in seen.databases))
+        render.text("\n\n".join(_text(each, shown_fields) for each in databases))
+    in_doubt = [str(each.query.position) for each in from_app if each.problem is not None]
+    if contract is not None:
+        unknown = (use for use in contract.not_understood if use.may_be_query)
+        in_doubt += [str(use.position) for use in unknown]
+    if in_doubt:
+        uses = f"{len(in_doubt)} uses" if len(in_doubt) > 1 else "1 use"
+        render.note(f"{uses} in the app's code may need more, the first at {in_doubt[0]}")
     return 0
+
+
+def _contract(project_dir: Path | None) -> ClientContract | None:
+    try:
+        return read_contract_of(project_dir)
+    except ConfigError as error:
+        render.note(f"the app's code is left out: {error.problem}")
+        return None
 
 
 def _unused(database: SeenDatabase) -> list[UnusedIndex]:

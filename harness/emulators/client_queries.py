@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.flutter.contract import ClientFilter, ClientQuery, Placeholder, QueryRun
+from harness.flutter.contract import DOCUMENT_ID, ClientFilter, ClientQuery, Placeholder, QueryRun
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client
@@ -63,6 +63,8 @@ class ClientRequests:
         )
         for each in use.filters:
             operator, value = self._comparison(each)
+            if each.field == DOCUMENT_ID:
+                value = _references(client, name, value)
             query = query.where(filter=FieldFilter(self._field(each.field), operator, value))
         for order in use.orders:
             direction = "DESCENDING" if order.descending else "ASCENDING"
@@ -83,6 +85,9 @@ class ClientRequests:
         return len(query.get())
 
     def _field(self, name: str) -> str:
+        if name == DOCUMENT_ID:
+            return "__name__"
+
         def known(found: re.Match[str]) -> str:
             if found[1] not in self._samples:
                 raise LookupError(
@@ -111,6 +116,14 @@ class ClientRequests:
         if self._strict and name not in self._samples:
             raise LookupError(f"the app uses a value named {name}: give a sample of it")
         return self._samples.get(name, _EXAMPLE)
+
+
+def _references(client: Client, collection: str, value: Any) -> Any:
+    """Documents by their ids, or by their paths as a collection group has them."""
+    if isinstance(value, list):
+        return [_references(client, collection, part) for part in value]
+    path = str(value)
+    return client.document(path if "/" in path.strip("/") else f"{collection}/{path}")
 
 
 def run_client_query(

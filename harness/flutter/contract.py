@@ -11,6 +11,9 @@ from typing import TypeAlias
 
 from harness.source import SourcePosition
 
+DOCUMENT_ID = "{documentId}"
+"""The field of a filter or an order that is FieldPath.documentId in the code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:

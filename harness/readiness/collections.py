@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from harness.errors import StatusError
 from harness.firestore.index_definitions import IndexDefinitions
 from harness.firestore.missing_index import MissingIndex
-from harness.firestore.paths import DatabaseName, ResourcePath, parse_field_path
+from harness.firestore.paths import DatabaseName, FieldPath, ResourcePath, parse_field_path
 from harness.firestore.planner import plan_query
 from harness.firestore.query import (
     NAME,
@@ -31,6 +31,7 @@ from harness.firestore.query import (
 )
 from harness.firestore.values import Reference, Value
 from harness.flutter.contract import (
+    DOCUMENT_ID,
     ClientContract,
     ClientFilter,
     ClientQuery,
@@ -172,7 +173,11 @@ def _unknown(contract: ClientContract, not_understood: Sequence[NotUnderstood]) 
 
 def _chosen_field(use: ClientQuery) -> str | None:
     fields = [each.field for each in use.filters] + [order.field for order in use.orders]
-    return next((field for field in fields if "{" in field), None)
+    return next((field for field in fields if "{" in field and field != DOCUMENT_ID), None)
+
+
+def _field(name: str) -> FieldPath:
+    return NAME if name == DOCUMENT_ID else parse_field_path(name)
 
 
 def _without_index(
@@ -267,18 +272,20 @@ def _structured(use: ClientQuery) -> StructuredQuery:
         segments[-1],
         use.is_collection_group,
         where,
-        tuple(Order(parse_field_path(o.field), directions[o.descending]) for o in use.orders),
+        tuple(Order(_field(o.field), directions[o.descending]) for o in use.orders),
     )
 
 
 def _filter(item: ClientFilter) -> FieldFilter:
     operator = Operator(item.operator)
-    field = parse_field_path(item.field)
+    field = _field(item.field)
     if operator in _WITHOUT_OPERAND:
         return FieldFilter(field, operator)
     operand: Value = _STAND_IN
     if field == NAME:
         operand = Reference(_DATABASE, ResourcePath("collection/id"))
+        if operator in _LISTS:
+            return FieldFilter(field, operator, (operand,))
     elif isinstance(item.value, bool | int | float | str):
         operand = item.value
     return FieldFilter(field, operator, (operand, "other") if operator in _LISTS else operand)

@@ -132,6 +132,27 @@ def test_what_nothing_used_is_listed_with_its_cost(
     assert found["indexes"][0]["write"] == {"entries": 1.0, "bytes": 151.0, "writesSeen": 8}
 
 
+def test_an_index_that_the_apps_code_needs_is_not_called_unused(
+    asked: ProjectFolder, harness: Callable[..., Ran]
+) -> None:
+    asked.write("app/pubspec.yaml", "name: app\n")
+    query = "db.collection('orders').where('region', isEqualTo: 1).orderBy('text').get();"
+    asked.write("app/lib/main.dart", f"void f(db) {{ {query} }}")
+    ran = harness("indexes", "unused")
+    assert "0 of 1 composite indexes unused" in ran.out
+    assert ran.err == ""
+    query = "db.collection('orders').where(field, isEqualTo: 1).get(); userRef.update({});"
+    asked.write("app/lib/main.dart", f"void f(db) {{ {query}\n q.where('x', isEqualTo: 1); }}")
+    ran = harness("indexes", "unused")
+    assert "1 of 1 composite indexes unused" in ran.out
+    assert "2 uses in the app's code may need more, the first at app/lib/main.dart:1:" in ran.err
+    asked.write("other/pubspec.yaml", "name: other\n")
+    asked.write("other/lib/main.dart", "")
+    ran = harness("indexes", "unused")
+    assert ran.status == 0
+    assert "the app's code is left out: there are several Flutter apps" in ran.err
+
+
 def test_without_a_run_there_is_nothing_to_look_at(
     project: ProjectFolder, harness: Callable[..., Ran]
 ) -> None:

@@ -3,7 +3,14 @@
 import pytest
 
 import harness
-from harness.flutter.contract import ClientFilter, ClientOrder, ClientQuery, Placeholder, QueryRun
+from harness.flutter.contract import (
+    DOCUMENT_ID,
+    ClientFilter,
+    ClientOrder,
+    ClientQuery,
+    Placeholder,
+    QueryRun,
+)
 from harness.source import SourcePosition
 from tests.server.running import new_project_id, running_server
 
@@ -73,3 +80,16 @@ def test_strict_requests_refuse_what_has_no_sample(client):
         with pytest.raises(LookupError, match=f"named {name}: give a sample"):
             strict.run(client, use)
     assert strict.run(client, query()) == 3
+
+
+def test_documents_are_compared_by_their_ids(client):
+    requests = harness.ClientRequests({"home": "h1", "id": "g2", "ids": ["g1", "g3", "none"]})
+    for found, filters in {
+        1: [ClientFilter(DOCUMENT_ID, "EQUAL", Placeholder("id"))],
+        2: [ClientFilter(DOCUMENT_ID, "IN", Placeholder("ids"))],
+        3: [ClientFilter(DOCUMENT_ID, "GREATER_THAN", "g")],
+        0: [ClientFilter(DOCUMENT_ID, "EQUAL", "homes/h2/groups/g1")],
+    }.items():
+        assert requests.run(client, query(*filters)) == found
+    ordered = query(orders=(ClientOrder(DOCUMENT_ID, descending=True),))
+    assert [each.id for each in requests.query(client, ordered).get()] == ["g3", "g2", "g1"]
