@@ -91,5 +91,5 @@ def test_documents_are_compared_by_their_ids(client):
         0: [ClientFilter(DOCUMENT_ID, "EQUAL", "homes/h2/groups/g1")],
     }.items():
         assert requests.run(client, query(*filters)) == found
-    ordered = query(orders=(ClientOrder(DOCUMENT_ID, descending=True),))
-    assert [each.id for each in requests.query(client, ordered).get()] == ["g3", "g2", "g1"]
+    ordered = query(orders=(ClientOrder(DOCUMENT_ID, descending=False),))
+    assert [each.id for each in requests.query(client, ordered).get()] == ["g1", "g2", "g3"]
