@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,8 @@ _SCRIPTS = (".js", ".jsx", ".mjs", ".cjs")
 _OUTPUTS = frozenset({"lib", "dist", "build", "out"})
 # What a build reads no source from, besides the folder that it writes.
 _NO_SOURCE = frozenset({"node_modules", "coverage"})
+_ERROR = re.compile(r"\berror\b", re.IGNORECASE)
+_BELOW_ITS_FILE = re.compile(r"\s+\d+:\d+\s+error\b")  # as ESLint prints it
 _RECORDS = Path(".harness") / "builds"
 
 
@@ -156,10 +159,17 @@ def _keep(record: Path, digest: str) -> None:
 
 
 def _words(log: Path) -> list[str]:
+    """The log from its first error on: builds say what they do before it, and linters the file in
+    the line above.
+    """
     try:
-        return plain_lines(log.read_text(encoding="utf-8", errors="replace"))[:_SHOWN_LINES]
+        lines = plain_lines(log.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return []
+    at = next((at for at, line in enumerate(lines) if _ERROR.search(line)), 0)
+    if at and _BELOW_ITS_FILE.match(lines[at]):
+        lines[at] = f"{lines[at - 1].strip()}:{lines[at].strip()}"
+    return lines[at : at + _SHOWN_LINES]
 
 
 def _failed(folder: Path, how: str, said: list[str]) -> FunctionsNotBuilt:

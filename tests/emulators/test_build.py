@@ -62,6 +62,23 @@ def test_a_build_that_fails_says_why_and_what_to_do(folder: Path) -> None:
     assert caught.value.exit_status == 2
 
 
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("> lint\n/app/src/a.ts\n   3:8  warning  odd\n", "> lint"),
+        ("> lint\n/app/src/a.ts\n   3:8  error  wrong\n", "/app/src/a.ts:3:8  error  wrong"),
+        ("compiling\nsrc/a.ts(1,7): error TS1: no\nmore\n", "src/a.ts(1,7): error TS1: no"),
+        ("", "it ended with status 2"),
+    ],
+)
+def test_the_first_error_of_a_build_is_named(folder: Path, printed: str, said: str) -> None:
+    (folder / "printed.txt").write_text(printed)
+    write_manifest(folder, "cat printed.txt && exit 2")
+    with pytest.raises(FunctionsNotBuilt) as caught:
+        build_functions(folder, folder.parent, lambda words: None)
+    assert str(caught.value).startswith(f"functions do not build: {said}\n")
+
+
 @pytest.mark.parametrize("case", ["no script", "no packages", "no package.json", "no object"])
 def test_nothing_is_done_where_there_is_nothing_to_build_with(folder: Path, case: str) -> None:
     if case == "no script":
