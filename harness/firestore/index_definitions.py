@@ -395,12 +395,21 @@ class _IndexFileReader:
         scalars = [part for part in listed if part.field != NAME]
         vectors = [part for part in listed if part.mode is IndexMode.VECTOR]
         if len(scalars) == 1 and not vectors and len(listed) == 1:
-            self.refuse(
-                where,
-                f"an index of the one field {scalars[0].field} is not necessary: "
-                "single fields are indexed automatically",
-                "remove it, or configure the field under fieldOverrides",
-            )
+            # Production refuses both; those of a collection group are not automatic, though.
+            if scope is QueryScope.COLLECTION_GROUP:
+                self.refuse(
+                    where,
+                    f"an index of the one field {scalars[0].field} for a collection group "
+                    "can be deployed under fieldOverrides only",
+                    "move it there",
+                )
+            else:
+                self.refuse(
+                    where,
+                    f"an index of the one field {scalars[0].field} is not necessary: "
+                    "single fields are indexed automatically",
+                    "remove it, or configure the field under fieldOverrides",
+                )
         # A field may be listed as an array field and as a sort, but not twice as the same.
         if len({(part.field, part.mode) for part in listed}) < len(listed):
             self.refuse(f"{where}.fields", "a field is listed twice", "list each field once")

@@ -146,6 +146,11 @@ def test_an_empty_file_defines_nothing():
         ({"indexes": [index(collectionGroup="")]}, "indexes[0].collectionGroup: expected a text"),
         ({"indexes": [{"collectionGroup": "c"}]}, "indexes[0].fields: an index needs fields"),
         ({"indexes": [index(GOOD)]}, "indexes[0]: an index of the one field a is not necessary"),
+        (
+            {"indexes": [index(GOOD, queryScope="COLLECTION_GROUP")]},
+            "indexes[0]: an index of the one field a for a collection group can be deployed under "
+            "fieldOverrides only",
+        ),
         ({"indexes": [index(GOOD, GOOD)]}, "indexes[0].fields: a field is listed twice"),
         ({"indexes": [index(GOOD, {"fieldPath": "b"})]}, "indexes[0].fields[1]: expected exactly"),
         (
