@@ -6,26 +6,29 @@ import re
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from harness.cli import options, render
-from harness.config import DEFAULT_PROJECT_ID
+from harness.config import DEFAULT_PROJECT_ID, FIRESTORE_PROFILES
 from harness.emulators.auth import AuthEmulator
 from harness.emulators.exec import command_line, is_shell_line, run_command
 from harness.emulators.firebase_config import FILE_NAME
 from harness.emulators.hub import Hub
+from harness.emulators.lacking_indexes import queries_without_index
 from harness.emulators.seed_users import create_users
 from harness.emulators.suite import EmulatorSuite, SuiteOptions
-from harness.errors import ConfigError, EnvironmentLacking
+from harness.errors import ConfigError, EnvironmentLacking, HarnessError
 from harness.files import read_text_file
 from harness.project import demo_project_id, find_project_folder, load_settings
 from harness.seeds.model import SeedUser
 from harness.seeds.reader import parse_seed
 
 _LOOK_S = 0.5
+_SHOWN_QUERIES = 3
 _DEMO = re.compile(r"demo-[a-z0-9-]+")
 
 _project_id = click.option(
@@ -48,6 +51,12 @@ _only = click.option(
     "Default: all that firebase.json has.",
 )
 
+_profile = click.option(
+    "--profile",
+    type=click.Choice(FIRESTORE_PROFILES),
+    help="Answer like production, or like Google's emulator (docs/profiles.md), which serves "
+    "queries without their index. Default: that of harness.yaml, else production.",
+)
 _import = click.option(
     "--import",
     "import_dir",
@@ -99,6 +108,7 @@ def command() -> None:
 @_config
 @_project_id
 @options.firestore
+@_profile
 @options.allow_real
 @_only
 @_import
@@ -116,6 +126,7 @@ def exec_(
     config_file: Path | None,
     project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
+    profile: str | None,
     allow_real_project_id: bool,
     only: str | None,
     import_dir: Path | None,
@@ -138,6 +149,7 @@ def exec_(
         project_id,
         firestore,
         only,
+        profile=profile,
         allow_real_project_id=allow_real_project_id,
         import_dir=import_dir,
         seed_file=seed_file,
@@ -150,6 +162,8 @@ def exec_(
         suite.wait_until_ready()
         _create_users(suite, users)
         status = run_command(argv, suite.env)
+        if firestore == "embedded":
+            _say_lacking_indexes(suite)
         _export_data(suite, export_dir)
         return status
 
@@ -159,6 +173,7 @@ def exec_(
 @_config
 @_project_id
 @options.firestore
+@_profile
 @options.allow_real
 @_only
 @_import
@@ -169,6 +184,7 @@ def start(
     config_file: Path | None,
     project_id: str | None,
     firestore: Literal["embedded", "official", "attach"],
+    profile: str | None,
     allow_real_project_id: bool,
     only: str | None,
     import_dir: Path | None,
@@ -182,6 +198,7 @@ def start(
         project_id,
         firestore,
         only,
+        profile=profile,
         allow_real_project_id=allow_real_project_id,
         import_dir=import_dir,
         seed_file=seed_file,
@@ -226,6 +243,25 @@ def _create_users(suite: EmulatorSuite, users: Sequence[SeedUser]) -> None:
         create_users(AuthEmulator(suite.endpoints), users)
 
 
+def _say_lacking_indexes(suite: EmulatorSuite) -> None:
+    """Say which queries failed that Google's emulator would have served."""
+    address = suite.endpoints.firestore
+    if address is None:
+        return
+    try:
+        shapes = queries_without_index(address)
+    except HarnessError:
+        return  # the command may have ended the emulator
+    if shapes:
+        shown = "; ".join(shapes[:_SHOWN_QUERIES])
+        more = f"; and {len(shapes) - _SHOWN_QUERIES} more" if len(shapes) > _SHOWN_QUERIES else ""
+        render.note(
+            f"refused for want of an index, as in production: {shown}{more}\n"
+            "  fix: add the index to firestore.indexes.json, or try --profile emulator, which "
+            "needs none"
+        )
+
+
 def _export_data(suite: EmulatorSuite, folder: Path | None) -> None:
     if folder is None:
         return
@@ -242,6 +278,7 @@ def _options(
     firestore: Literal["embedded", "official", "attach"],
     only: str | None,
     *,
+    profile: str | None,
     allow_real_project_id: bool,
     import_dir: Path | None = None,
     seed_file: Path | None = None,
@@ -251,11 +288,14 @@ def _options(
     settings = load_settings(folder)
     if project_id is None and settings.project_id == DEFAULT_PROJECT_ID:
         project_id = demo_project_id(folder)
+    answers = settings.firestore
+    if profile is not None:
+        answers = replace(answers, profile=profile)
     return SuiteOptions(
         folder,
         project_id=project_id or settings.project_id,
         firestore_arguments=(
-            *settings.firestore.arguments,
+            *answers.arguments,
             *(("--seed", str(seed_file.absolute())) if seed_file is not None else ()),
         ),
         only=tuple(name.strip() for name in only.split(",") if name.strip()) if only else None,
