@@ -41,6 +41,8 @@ class Profile:
         tells_changes_in_events: Functions are told which fields an update has changed, and `{}` for
             the side that is not there; otherwise neither.
         retries_events: Functions that ask for it get an event again that they failed on.
+        refuses_unknown_names: A REST request with a name that its message lacks is an error;
+            otherwise the name is passed over.
         bounds_pages: ListDocuments gives 20 documents where no page size is asked for, and 300 at
             most; otherwise as many as asked for, or all, and a size below 0 is an error.
         missing_document: The message for a document that is not there, `{name}` its name.
@@ -63,6 +65,7 @@ class Profile:
     keeps_order_asked: bool
     tells_changes_in_events: bool
     retries_events: bool
+    refuses_unknown_names: bool
     bounds_pages: bool
     missing_document: str
 
@@ -85,6 +88,7 @@ PRODUCTION: Final = Profile(
     keeps_order_asked=False,
     tells_changes_in_events=True,
     retries_events=True,
+    refuses_unknown_names=True,
     bounds_pages=True,
     missing_document='Document "{name}" not found.',
 )
@@ -107,6 +111,7 @@ EMULATOR: Final = Profile(
     keeps_order_asked=True,
     tells_changes_in_events=False,
     retries_events=False,
+    refuses_unknown_names=False,
     bounds_pages=False,
     missing_document="Document ({name}) not found.",
 )

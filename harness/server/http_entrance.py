@@ -93,7 +93,7 @@ class HttpEntrance:
             admin = AdminApi(self.shell, self.dispatcher, self.stop, self.function_manifests)
             self._routes = HttpRoutes(
                 admin,
-                RestApi(self.rpcs),
+                RestApi(self.rpcs, self.shell.backend.profile.refuses_unknown_names),
                 WebChannels(self.two_way),
                 self.functions,
                 self.shell.backend.profile.max_request_bytes,

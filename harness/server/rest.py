@@ -8,6 +8,7 @@ Source: google/firestore/v1/firestore.proto, the `google.api.http` options; obse
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +17,7 @@ from google.protobuf import json_format
 
 from harness.errors import StatusCode, StatusError
 from harness.server.http import HttpRequest, HttpResponse, decode_path
+from harness.server.rest_names import check_names, check_parameters, snake_case
 from harness.server.rpcs import FirestoreRpcs, Rpc
 from harness.server.shell import RequestHeaders
 
@@ -93,8 +95,9 @@ def invalid_payload() -> StatusError:
 class RestApi:
     """Answers everything below `/v1/` and `/v1beta1/`."""
 
-    def __init__(self, rpcs: FirestoreRpcs) -> None:
+    def __init__(self, rpcs: FirestoreRpcs, refuses_unknown_names: bool) -> None:
         self._rpcs = rpcs.table()
+        self._refuses_unknown_names = refuses_unknown_names
 
     async def handle(self, request: HttpRequest, headers: RequestHeaders) -> HttpResponse | None:
         """Answer a request; None if there is no such route.
@@ -107,9 +110,17 @@ class RestApi:
             return None
         rpc, content = route
         message = rpc.request()
+        if self._refuses_unknown_names and request.query:
+            check_parameters(rpc.name, [name for name, _ in request.query])
         try:
-            json_format.ParseDict(content, message, ignore_unknown_fields=True)
+            json_format.ParseDict(
+                content, message, ignore_unknown_fields=not self._refuses_unknown_names
+            )
         except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
+            if self._refuses_unknown_names:
+                # The parser's own words are not production's, and change with its version.
+                with contextlib.suppress(RecursionError):
+                    check_names(content, message.DESCRIPTOR)
             raise invalid_payload() from error
         result = await rpc.call(message, headers)
         if rpc.name == "ListDocuments":
@@ -223,10 +234,6 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     return parse_json_object(request.body)
 
 
-def _snake(name: str) -> str:
-    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
-
-
 def _in_own_project(name: str, request: HttpRequest) -> str:
     """Return a name in the project that Storage rules ask for (`storage_rules.PROJECT`)."""
     values = request.query_values("harness-project")
@@ -242,14 +249,14 @@ def _scalars(request: HttpRequest, *names: str) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name in names:
-        values = request.query_values(name, _snake(name))
+        values = request.query_values(name, snake_case(name))
         if values:
             found[name] = values[-1] == "true" if name == "showMissing" else values[-1]
     return found
 
 
 def _mask(request: HttpRequest, name: str) -> dict[str, Any]:
-    paths = request.query_values(f"{name}.fieldPaths", f"{_snake(name)}.field_paths")
+    paths = request.query_values(f"{name}.fieldPaths", f"{snake_case(name)}.field_paths")
     return {name: {"fieldPaths": paths}} if paths else {}
 
 

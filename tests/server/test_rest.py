@@ -194,6 +194,85 @@ def test_values_are_spelled_as_proto_json_has_them(api: Api) -> None:
     assert api("GET", "/values/all").json()["fields"] == values
 
 
+ENUM = "type.googleapis.com/google.firestore.v1.StructuredQuery.Direction"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "problem"),
+    [
+        (
+            "PATCH",
+            "/c/a",
+            {"fields": {"n": {"integerValue": 1}, "s": {"strValue": "x"}}},
+            "Unknown name \"strValue\" at 'document.fields[1].value': Cannot find field.",
+        ),
+        (
+            "POST",
+            "/c",
+            {"fields": {"l": {"arrayValue": {"values": [{"value": 1}]}}}},
+            "Unknown name \"value\" at 'document.fields[0].value.array_value.values[0]': "
+            "Cannot find field.",
+        ),
+        ("POST", ":runQuery", {"query": {}}, 'Unknown name "query": Cannot find field.'),
+        (
+            "POST",
+            ":runQuery",
+            {"structuredQuery": {"orderBy": {"field": {"fieldPath": "n"}, "dir": "ASCENDING"}}},
+            "Unknown name \"dir\" at 'structured_query.order_by': Cannot find field.",
+        ),
+        (
+            "POST",
+            ":runQuery",
+            {"structuredQuery": {"orderBy": [{"direction": "DESC"}]}},
+            f"Invalid value at 'structured_query.order_by[0].direction' ({ENUM}), \"DESC\"",
+        ),
+        (
+            "GET",
+            "/c?pagesize=3",
+            None,
+            'Unknown name "pagesize": Cannot bind query parameter. '
+            "Field 'pagesize' could not be found in request message.",
+        ),
+        (
+            "PATCH",
+            "/c/a?updateMask=n",
+            {},
+            'Unknown name "updateMask": Cannot bind query parameter. '
+            "'update_mask' is a message type.",
+        ),
+        (
+            "POST",
+            ":commit?documentId=a",
+            {},
+            'Unknown name "documentId": Cannot bind query parameter. '
+            "Field 'documentId' could not be found in request message.",
+        ),
+    ],
+)
+def test_a_name_that_the_api_does_not_have_is_refused(
+    api: Api, method: str, path: str, body: Any, problem: str
+) -> None:
+    answer = api(method, path, body)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["status"] == "INVALID_ARGUMENT"
+    assert error["message"].removeprefix("Invalid JSON payload received. ") == problem
+
+
+def test_names_in_any_of_their_spellings_are_taken(api: Api) -> None:
+    system = "alt=json&key=k&prettyPrint=false&$alt=json;enum-encoding=int&%24httpHeaders=x"
+    made = {"fields": {"a": {"array_value": {"values": [{"nullValue": None}]}}}}
+    path = f"/c/a?update_mask.field_paths=a&current_document.exists=false&{system}"
+    assert api("PATCH", path, made).status_code == 200
+    order = {"field": {"field_path": "a"}, "direction": 2}
+    query = {"structured_query": {"from": [{"collection_id": "c"}], "order_by": [order]}}
+    found = api("POST", ":runQuery", query).json()
+    assert found[0]["document"]["fields"] == {
+        "a": {"arrayValue": {"values": [{"nullValue": None}]}}
+    }
+    assert len(api("GET", f"/c?page_size=1&{system}").json()["documents"]) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
