@@ -17,6 +17,7 @@ from google.protobuf import json_format
 
 from harness.errors import StatusCode, StatusError
 from harness.server.http import HttpRequest, HttpResponse, decode_path
+from harness.server.proto_json import parse_message
 from harness.server.rest_names import check_names, check_parameters, snake_case
 from harness.server.rpcs import FirestoreRpcs, Rpc
 from harness.server.shell import RequestHeaders
@@ -113,9 +114,7 @@ class RestApi:
         if self._refuses_unknown_names and request.query:
             check_parameters(rpc.name, [name for name, _ in request.query])
         try:
-            json_format.ParseDict(
-                content, message, ignore_unknown_fields=not self._refuses_unknown_names
-            )
+            parse_message(content, message, ignore_unknown_fields=not self._refuses_unknown_names)
         except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
             if self._refuses_unknown_names:
                 # The parser's own words are not production's, and change with its version.

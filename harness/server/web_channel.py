@@ -28,6 +28,7 @@ from harness.errors import StatusCode, StatusError
 from harness.server.connection_turns import ConnectionTurns
 from harness.server.grpc import SERVICE, TwoWayRpc
 from harness.server.http import HttpRequest, HttpResponse
+from harness.server.proto_json import parse_message
 from harness.server.rest import HTTP_STATUS, invalid_payload, parse_json_object
 from harness.server.shell import RequestHeaders
 from harness.server.web_channel_sessions import (
@@ -297,9 +298,9 @@ def _answer(status: int, body: bytes = b"") -> HttpResponse:
 def _message(rpc: TwoWayRpc, text: str) -> Any:
     """Return a message of the client, or the error that ends its stream."""
     try:
-        return json_format.ParseDict(
-            parse_json_object(text.encode()), rpc.request(), ignore_unknown_fields=True
-        )
+        message = rpc.request()
+        parse_message(parse_json_object(text.encode()), message, ignore_unknown_fields=True)
+        return message
     except StatusError as error:
         return error
     except (json_format.ParseError, ValueError, TypeError, AttributeError):

@@ -184,6 +184,36 @@ def test_a_repeated_post_is_taken_once(project: Project, db: Any) -> None:
         assert db.document("n/1").get().to_dict() == {"n": 1}
 
 
+def test_the_objects_of_older_clients_are_taken(project: Project, db: Any) -> None:
+    # As the web SDK 7.0 sends times and limits.
+    root = f"projects/{project.id}/databases/(default)/documents"
+    with opened(project, WRITE) as channel:
+        channel.open({"database": channel.database})
+        token = channel.poll()[0]["streamToken"]
+        times = [{"seconds": "5", "nanos": 6000}, {"seconds": "7"}]
+        values = {"values": [{"timestampValue": time} for time in times]}
+        fields = {"at": {"arrayValue": values}}
+        write = {"update": {"name": f"{root}/n/1", "fields": fields}}
+        channel.post({"streamToken": token, "writes": [write]})
+        channel.poll_until("writeResults")
+    stored = db.document("n/1").get()
+    assert [time.timestamp() for time in stored.get("at")] == [5.000006, 7]
+    db.document("n/2").set({})
+    query = {"from": [{"collectionId": "n"}], "limit": {"value": 1}}
+    target = {"query": {"parent": root, "structuredQuery": query}, "targetId": 2}
+    with opened(project) as channel:
+        channel.open({"database": channel.database, "addTarget": target})
+        found = channel.poll_until("CURRENT")
+        assert len([message for message in found if "documentChange" in message]) == 1
+    updated = {
+        "seconds": str(int(stored.update_time.timestamp())),
+        "nanos": stored.update_time.nanosecond,
+    }
+    write["currentDocument"] = {"updateTime": updated}
+    answer = project.server.http("POST", f"{project.root}:commit", json={"writes": [write]})
+    assert answer.status_code == 200, answer.text
+
+
 def test_rules_decide_by_the_token_in_the_form(project: Project) -> None:
     project.load_rules(
         """service cloud.firestore { match /databases/{db}/documents {
