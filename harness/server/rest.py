@@ -141,7 +141,11 @@ class RestApi:
         if request.method == "POST":
             last, colon, verb = segments[-1].rpartition(":")
             if colon and (verb in _ROOT_VERBS or verb in _PARENT_VERBS):
-                return self._verb_route([*segments[:-1], last], verb, request)
+                target = [*segments[:-1], last]
+                # As the path matcher of Google's APIs has it: `documents/:runQuery` is taken too.
+                while target[-1] == "":
+                    del target[-1]
+                return self._verb_route(target, verb, request)
         name = "/".join(segments).removesuffix("/")
         parts = segments[_ROOT_SEGMENTS:]
         lists_all = not parts or parts[-1] == ""

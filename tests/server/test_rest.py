@@ -194,6 +194,16 @@ def test_values_are_spelled_as_proto_json_has_them(api: Api) -> None:
     assert api("GET", "/values/all").json()["fields"] == values
 
 
+@pytest.mark.parametrize("slash", ["", "/", "//"])
+def test_a_slash_before_a_verb_is_passed_over(api: Api, slash: str) -> None:
+    query = {"structuredQuery": {"from": [{"collectionId": "c"}]}}
+    for path, parent in (("/c/a", ""), ("/c/a/c/b", "/c/a")):
+        api("PATCH", path, fields(n=1))
+        found = api("POST", f"{parent}{slash}:runQuery", query).json()
+        assert [each["document"]["name"] for each in found] == [f"{api.name}{path}"]
+    assert api("POST", f"{slash}:commit", {"writes": []}).status_code == 200
+
+
 ENUM = "type.googleapis.com/google.firestore.v1.StructuredQuery.Direction"
 
 
