@@ -238,6 +238,20 @@ def parse_parent_name(text: str) -> tuple[DatabaseName, ResourcePath]:
     return _NameReader(text, "Document parent name").resource(root=True, collection=False)
 
 
+def parse_database_or_parent_name(text: str) -> tuple[DatabaseName, ResourcePath]:
+    """Parse a parent that may be the database itself, which is its documents root then.
+
+    Clients for Python before 1.0 name it so where they list collections and listen to queries.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT, pointing at the offending byte.
+    Source: googleapis/google-cloud-python#6553 and #7752.
+    """
+    if _DATABASE_NAME.fullmatch(text) is not None:
+        text += "/documents"
+    return parse_parent_name(text)
+
+
 def parse_resource_name(text: str) -> tuple[DatabaseName, ResourcePath]:
     """Parse the full name of the documents root, a document, or a collection.
 
@@ -247,6 +261,7 @@ def parse_resource_name(text: str) -> tuple[DatabaseName, ResourcePath]:
     return _NameReader(text, "Resource name").resource(root=True, collection=True)
 
 
+_DATABASE_NAME = re.compile("projects/[^/]+/databases/[^/]+")
 _DATABASE_PREFIX = re.compile(r"(projects/[^/]+/databases/[^/]+)/documents/")
 # Ids that need no closer look: no empty one, none of dots only, none with two leading underscores.
 _PLAIN_SEGMENT = r"(?!\.\.?(?:/|\Z)|__)[^/]+"

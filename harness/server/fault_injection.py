@@ -19,6 +19,7 @@ from harness.errors import StatusCode, StatusError
 from harness.firestore.paths import (
     DatabaseName,
     parse_database_name,
+    parse_database_or_parent_name,
     parse_document_name,
     parse_parent_name,
 )
@@ -230,7 +231,7 @@ def _names(rpc: str, message: Any, database: str) -> tuple[DatabaseName, tuple[T
             segments = (*segments, message.document_id)
         return name, (Touched(segments),)
     if rpc == "ListCollectionIds":
-        name, parent = parse_parent_name(message.parent)
+        name, parent = parse_database_or_parent_name(message.parent)
         return name, (Touched(parent.segments),) if parent else ()
     if rpc in ("RunQuery", "PartitionQuery"):
         return _query_names(message.parent, message.structured_query)
@@ -253,7 +254,7 @@ def _names(rpc: str, message: Any, database: str) -> tuple[DatabaseName, tuple[T
 
 
 def _query_names(parent_name: str, query: Any) -> tuple[DatabaseName, tuple[Touched, ...]]:
-    name, parent = parse_parent_name(parent_name)
+    name, parent = parse_database_or_parent_name(parent_name)
     sources = getattr(query, "from")
     collection = sources[0].collection_id or ANY_ID if sources else ANY_ID
     if sources and sources[0].all_descendants:

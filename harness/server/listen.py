@@ -41,7 +41,7 @@ from harness.firestore.paths import (
     ResourcePath,
     document_name,
     parse_database_name,
-    parse_parent_name,
+    parse_database_or_parent_name,
 )
 from harness.firestore.query import StructuredQuery
 from harness.firestore.values import Timestamp
@@ -205,7 +205,7 @@ class _ListenStream:
         if service.store.document_count < MANY_DOCUMENTS:
             return
         with contextlib.suppress(StatusError):  # which `_add` tells the client
-            _, parent = parse_parent_name(target.query.parent)
+            _, parent = parse_database_or_parent_name(target.query.parent)
             query = wire.query_from_proto(parent, target.query.structured_query)
             await self._shell.build_indexes(service, query)
 
@@ -457,7 +457,7 @@ class _ListenStream:
 def _target_from_proto(service: DatabaseService, target_id: int, message: Any) -> _Listened:
     kind = message.WhichOneof("target_type")
     if kind == "query":
-        name, parent = parse_parent_name(message.query.parent)
+        name, parent = parse_database_or_parent_name(message.query.parent)
         _check_database(service, name)
         query = wire.query_from_proto(parent, message.query.structured_query)
         return _Listened(target_id, QueryTarget(service.engine, query), query)

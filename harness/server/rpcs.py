@@ -39,6 +39,7 @@ from harness.firestore.paths import (
     check_document_id,
     document_name,
     parse_database_name,
+    parse_database_or_parent_name,
     parse_document_name,
     parse_parent_name,
 )
@@ -182,7 +183,7 @@ class FirestoreRpcs:
 
     async def list_collection_ids(self, request: Any, headers: RequestHeaders) -> Any:
         """Read the ids of the collections below a document or the root."""
-        name, parent = parse_parent_name(request.parent)
+        name, parent = parse_database_or_parent_name(request.parent)
         service, caller = self._open(name, headers)
         operation = ListCollectionIds(
             parent,

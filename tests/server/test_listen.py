@@ -38,9 +38,11 @@ class Stream:
     def end(self) -> None:
         self._requests.put(None)
 
-    def listen_to_query(self, target_id: int, collection: str, **target: Any) -> None:
+    def listen_to_query(
+        self, target_id: int, collection: str, *, parent: str = "/documents", **target: Any
+    ) -> None:
         message = pb.Target(target_id=target_id, **target)
-        message.query.parent = f"{self.database}/documents"
+        message.query.parent = f"{self.database}{parent}"
         getattr(message.query.structured_query, "from").add(collection_id=collection)
         self.send(add_target=message)
 
@@ -169,6 +171,13 @@ def test_a_document_listener_hears_of_creation_and_deletion(db: Any) -> None:
         assert heard.next()[0] == []
     finally:
         watch.unsubscribe()
+
+
+def test_the_database_is_taken_for_its_documents_root(stream: Stream, db: Any) -> None:
+    db.document("c/1").set({"n": 1})
+    # As clients for Python before 1.0 listen to a query.
+    stream.listen_to_query(2, "c", parent="")
+    assert len([each for each in stream.until_consistent() if "c/1" in str(each)]) == 1
 
 
 def test_the_first_answer_ends_in_a_consistent_point(stream: Stream, db: Any) -> None:

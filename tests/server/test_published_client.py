@@ -190,6 +190,10 @@ def test_collections_and_missing_documents_are_listed(db: Any) -> None:
     db.document("a/missing/sub/x").set({})
     db.document("b/1").set({})
     assert ids(db.collections()) == ["a", "b"]
+    # As clients before 1.0 ask.
+    asked = {"parent": db._database_string}
+    listed = db._firestore_api.list_collection_ids(request=asked, metadata=db._rpc_metadata)
+    assert list(listed) == ["a", "b"]
     assert ids(db.document("a/missing").collections()) == ["sub"]
     assert ids(db.collection("a").list_documents()) == ["missing"]
     assert ids(db.collection("b").list_documents(page_size=1)) == ["1"]
