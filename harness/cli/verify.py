@@ -17,6 +17,7 @@ from harness.cli import options, render
 from harness.cli.checks_run import run_checks
 from harness.cli.documents import ProjectDocument, documents_of
 from harness.cli.inputs import check_inputs
+from harness.cli.lost_ticks import take_back_lost_ticks
 from harness.cli.records import read_records, write_evidence, write_last_run
 from harness.cli.supports import audit_project
 from harness.cli.verify_against import verify_against
@@ -33,6 +34,7 @@ from harness.project import (
     load_workflow,
 )
 from harness.project_inputs import BACK_END, Part, ProjectInputs
+from harness.reports.escaping import one_line
 from harness.reports.json import reports_to_json
 from harness.reports.model import build_report
 from harness.reports.terminal import render_terminal
@@ -173,11 +175,17 @@ def command(
     for document in request.documents:
         read_records(project, document.name)  # what is malformed is said before anything is started
     began = datetime.now().astimezone()
-    inputs = ProjectInputs(project)
-    before = inputs.digests(_watched(inputs))
-    findings = _run(request)
-    inputs = ProjectInputs(project, [document.path for document in request.documents])
-    _refuse_changes(project, before, inputs, findings, began.timestamp())
+    try:
+        check_inputs(project)
+        inputs = ProjectInputs(project)
+        before = inputs.digests(_watched(inputs))
+        findings = _run(request)
+        inputs = ProjectInputs(project, [document.path for document in request.documents])
+        _refuse_changes(project, before, inputs, findings, began.timestamp())
+    except HarnessError:
+        if not no_tick:
+            _take_back(request)
+        raise
     reports = []
     for document in request.documents:
         settled = _settle(request, document, findings, inputs, ticks=not no_tick)
@@ -218,7 +226,6 @@ def _request(
     known = WorkflowDocuments([document.load() for document in documents])
     found = [each for item in items for each in known.find(item)]
     selected = frozenset(map(known.reference, found)) if items else None
-    check_inputs(project)
     return _Request(project, documents, known, selected, shard, firestore, allow_real_project_id)
 
 
@@ -255,6 +262,21 @@ def _run(request: _Request) -> _Findings:
     if run.shard is not None:
         chosen = run.shard if chosen is None else run.shard & chosen
     return _Findings(run.results, chosen, suite, failure)
+
+
+def _take_back(request: _Request) -> None:
+    """Leave no tick behind that this run would not have left, had it come to its end."""
+    for document in request.documents:
+        chosen = None
+        if request.selected is not None:
+            pairs = map(request.items.split, request.selected)
+            chosen = {item_id for name, item_id in pairs if name == document.name}
+        try:
+            titles = take_back_lost_ticks(document, chosen)
+        except HarnessError:
+            continue  # what ended the run is said; `harness audit` says this
+        for title in titles:
+            render.note(f"unticked, since what supported it has changed: {one_line(title)}")
 
 
 @contextmanager

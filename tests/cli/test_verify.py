@@ -379,6 +379,39 @@ def test_bad_input_is_status_2_before_anything_is_started(
     assert not (project.path / ".harness/last-run.json").exists()
 
 
+@pytest.mark.usefixtures("without_node")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"firestore.rules": RULES.replace("if request", "if if request")},
+        {"firebase.json": '{"firestore": {"rules": "none.rules"}}'},
+    ],
+    ids=["syntax error", "no rules"],
+)
+def test_rules_that_do_not_load_take_back_what_they_had(
+    harness: Harness, project: ProjectFolder, broken: dict[str, str]
+) -> None:
+    project.write("checks/test_rules.py", RULES_CHECK)
+    whole = {name: project.read(name) for name in broken}
+    assert harness("verify").status == 0
+    for name, text in broken.items():
+        project.write(name, text)
+
+    assert harness("verify", "--no-tick").status == 2
+    assert harness("verify", "--item", "PAUSE").status == 2
+    assert RULES_TICKED in project.workflow
+
+    ran = harness("verify")
+    assert (ran.status, ran.out) == (2, "")
+    assert "unticked, since what supported it has changed: Testing/Verify security rules" in ran.err
+    assert project.workflow == WORKFLOW
+
+    for name, text in whole.items():
+        project.write(name, text)
+    assert harness("verify").status == 0
+    assert project.workflow == WORKFLOW.replace(RULES_BOX, RULES_TICKED)
+
+
 def test_a_read_only_document_is_refused_at_once(harness: Harness, project: ProjectFolder) -> None:
     path = project.path / "workflow/feature.md"
     path.chmod(0o444)
