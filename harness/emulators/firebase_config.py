@@ -31,7 +31,9 @@ SERVICES = ("auth", "functions", "firestore", "storage", "database", "pubsub")
 WITH_FUNCTIONS = ("eventarc", "tasks")
 # What else firebase.json can configure an emulator for: started when asked for, or never.
 _LEFT_OUT = ("database", "pubsub", "hosting", "apphosting", "dataconnect", "extensions")
-# Of these, what is of a back end.
+# Of these the ones that the harness never starts, and the Emulator UI.
+_NEVER = ("hosting", "apphosting", "dataconnect", "extensions", "ui")
+# What is of a back end, whether or not it is started.
 _BACK_END = ("auth", "functions", "firestore", "storage", "database", "pubsub", "dataconnect")
 # Not a service: ports that a run needs besides.
 _WEBSOCKET = "firestore.websocket"
@@ -132,6 +134,21 @@ def _parse(source: SourceText) -> dict[str, Any]:
     data = value.value()
     assert isinstance(data, dict)
     return data
+
+
+def without_unconfigured(config: FirebaseJson, only: Sequence[str]) -> tuple[str, ...]:
+    """Return what is left of `only` without the emulators that cannot run here, as firebase-tools
+    leaves out those that firebase.json does not configure; all of it, where nothing is left.
+
+    Source: firebase-tools 15.34, emulator/controller: "Not starting the ... emulator".
+    """
+    left = tuple(
+        name
+        for name in only
+        if name not in _NEVER
+        and (name not in SERVICES or name == "auth" or config.configures(name))
+    )
+    return left or tuple(only)
 
 
 def choose_services(config: FirebaseJson, only: Sequence[str] | None) -> tuple[str, ...]:

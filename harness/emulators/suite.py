@@ -33,6 +33,7 @@ from harness.emulators.diagnosis import (
 from harness.emulators.environment import without_credentials
 from harness.emulators.firebase_config import (
     DEFAULT_PORTS,
+    FirebaseJson,
     PrivateConfig,
     Progress,
     RuleFiles,
@@ -41,6 +42,7 @@ from harness.emulators.firebase_config import (
     port_names,
     read_firebase_config,
     rewrite_config,
+    without_unconfigured,
 )
 from harness.emulators.guarded import GuardedProcess
 from harness.emulators.handover import LOG_VARIABLE
@@ -164,7 +166,7 @@ class EmulatorSuite:
         options = self.options
         check_project_id(options.project_id, allow_real=options.allow_real_project_id)
         firebase = read_firebase_config(options.project_dir, options.config_name)
-        services = choose_services(firebase, options.only)
+        services = choose_services(firebase, self._asked_for(firebase))
         attached = self._attached_firestore() if "firestore" in services else None
         if attached is not None:
             services = tuple(name for name in services if name != "firestore")
@@ -207,6 +209,20 @@ class EmulatorSuite:
             f"starting {', '.join(services)} with firebase-tools {tools.version} "
             f"for {options.project_id}"
         )
+
+    def _asked_for(self, firebase: FirebaseJson) -> tuple[str, ...] | None:
+        """The emulators of `only`; without those that cannot run here, where that is no matter."""
+        only = self.options.only
+        if only is None or not self.options.lenient:
+            return only
+        kept = without_unconfigured(firebase, only)
+        if len(kept) < len(only):
+            left_out = ", ".join(name for name in only if name not in kept)
+            self.options.progress(
+                f"not started, since {firebase.path.name} does not configure them or the harness "
+                f"has none: {left_out}"
+            )
+        return kept
 
     def _say_other_ports(self, services: Sequence[str], preferred: Mapping[str, int]) -> None:
         """Say which emulators listen elsewhere than a command with ports written down expects."""

@@ -16,6 +16,7 @@ from harness.emulators.firebase_config import (
     port_names,
     read_firebase_config,
     rewrite_config,
+    without_unconfigured,
 )
 from harness.errors import ConfigError
 
@@ -89,6 +90,22 @@ def test_what_is_configured_is_started_and_auth_with_it(tmp_path):
     assert choose_services(config, None) == ("auth", "functions", "firestore", "storage")
     config = read_firebase_config(_project(tmp_path, {"firestore": {}}))
     assert choose_services(config, None) == ("auth", "firestore")
+
+
+@pytest.mark.parametrize(
+    ("only", "left"),
+    [
+        (["firestore", "storage"], ("firestore",)),
+        (["auth", "firestore", "hosting", "ui"], ("auth", "firestore")),
+        (["firestore", "eventarc"], ("firestore", "eventarc")),
+        # Nothing would be left, and no emulator has such a name: both are for `choose_services`.
+        (["storage"], ("storage",)),
+        (["firestore", "storag"], ("firestore", "storag")),
+    ],
+)
+def test_what_cannot_run_is_left_out_where_something_else_can(tmp_path, only, left):
+    config = read_firebase_config(_project(tmp_path, {"firestore": {}}))
+    assert without_unconfigured(config, only) == left
 
 
 def test_only_chooses_among_what_is_configured(tmp_path):

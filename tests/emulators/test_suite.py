@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -349,6 +350,24 @@ def _refused(options: SuiteOptions) -> HarnessError:
         suite.start()
     assert suite._folder is None
     return caught.value
+
+
+def test_a_lenient_run_says_which_emulators_it_goes_without(tmp_path):
+    (tmp_path / "firebase.json").write_text('{"firestore": {}}')
+    said: list[str] = []
+    options = SuiteOptions(
+        *(tmp_path, "demo-shop", ("firestore", "storage", "hosting")),
+        lenient=True,
+        tools_dir=tmp_path / "none",
+        progress=said.append,
+    )
+    assert "firebase-tools is not installed" in _refused(options).problem
+    assert said == [
+        "not started, since firebase.json does not configure them or the harness has none: "
+        "storage, hosting"
+    ]
+    strict = replace(options, only=("firestore", "storage"), lenient=False)
+    assert "storage emulator is asked for" in _refused(strict).problem
 
 
 def test_what_is_wrong_is_said_before_anything_starts(tmp_path):
