@@ -1,7 +1,10 @@
-"""firebase-tools before 13.16 or so: it takes no variable for where an emulator's file is, and
-looks for each in its cache under a name that holds a version.
+"""What older firebase-tools do not understand.
 
-Source: observed: firebase-tools 11 to 15, emulator/downloadableEmulators.
+Before 13.16 or so they take no variable for where an emulator's file is, and look for each in
+their cache under a name that holds a version; those and later ones, up to 13 at least, take whole
+paths in firebase.json for paths below its folder.
+
+Source: observed: firebase-tools 11 to 15, emulator/downloadableEmulators, config.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 
 _DETAILS = Path("emulator") / "downloadableEmulators.js"
 _TAKES_VARIABLES = "_EMULATOR_BINARY_PATH"
+_KNOWS_WHOLE_PATHS = "isAbsolute(pathName)"
 _VERSION = r'\b%s: \{\s*version: "([\d.]+)"'
 _FILES = {"firestore": "cloud-firestore-emulator", "storage": "cloud-storage-rules-runtime"}
 
@@ -35,9 +39,21 @@ def file_names(lib: Path) -> dict[str, str]:
     return {name: f"{_FILES[name]}-v{match[1]}.jar" for name, match in found.items() if match}
 
 
+def takes_whole_paths(lib: Path) -> bool:
+    """Whether it finds what its configuration names by a whole path.
+
+    Args:
+        lib: Its folder `lib`.
+    """
+    try:
+        return _KNOWS_WHOLE_PATHS in (lib / "config.js").read_text(encoding="utf-8")
+    except OSError:
+        return True
+
+
 def make_reachable(folder: Path, files: Iterable[Path]) -> None:
-    """Let it find files that its configuration, which is in `folder`, names by their whole path: it
-    takes these for paths below that folder.
+    """Let it find files that its configuration, which is in `folder`, names by their whole path,
+    where it takes these for paths below that folder.
     """
     for file in dict.fromkeys(files):
         link = folder.joinpath(*file.absolute().parts[1:])

@@ -49,7 +49,7 @@ from harness.emulators.handover import LOG_VARIABLE
 from harness.emulators.hub import SuiteEndpoints, running_emulators
 from harness.emulators.launcher import firestore_server, storage_rules_runtime, write_launcher
 from harness.emulators.node import FIREBASE_TOOLS_VERSION, NodeTools, find_node_tools
-from harness.emulators.older_tools import file_names, make_reachable
+from harness.emulators.older_tools import file_names, make_reachable, takes_whole_paths
 from harness.emulators.ports import LOOPBACK, HeldPorts, hold_ports
 from harness.emulators.warm_up import can_warm_up
 from harness.emulators.workspace import make_private_folder, write_json
@@ -367,8 +367,9 @@ class EmulatorSuite:
         indexes = config.files.firestore_indexes
         embedded = self.options.firestore == "embedded" and "firestore" in services
         own_environment = self._child_environment(folder)
-        old_names = file_names(tools.entry.parents[1])
-        if old_names:
+        lib = tools.entry.parents[1]
+        old_names = file_names(lib)
+        if not takes_whole_paths(lib):
             rules = (config.files.firestore_rules, *config.files.storage_rules)
             make_reachable(folder, [path for path in rules if path is not None])
         launcher = write_launcher(

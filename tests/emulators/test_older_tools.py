@@ -1,6 +1,7 @@
-"""What an old firebase-tools looks for in its cache.
+"""What an old firebase-tools looks for, in its cache and by its configuration.
 
-Source: observed: firebase-tools 11.30, 12.9, 13.10, 13.20, emulator/downloadableEmulators.js.
+Source: observed: firebase-tools 11.30, 12.9, 13.10, 13.20, emulator/downloadableEmulators.js;
+13.29, config.js.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.emulators.launcher import ServerCommand, write_launcher
-from harness.emulators.older_tools import file_names, make_reachable
+from harness.emulators.older_tools import file_names, make_reachable, takes_whole_paths
 
 OLD = """
 const EMULATOR_UPDATE_DETAILS = {
@@ -50,6 +51,28 @@ def test_the_names_are_those_of_its_versions(
     if text is not None:
         (tmp_path / "emulator" / "downloadableEmulators.js").write_text(text)
     assert file_names(tmp_path) == names
+
+
+JOINS = """
+    path(pathName) {
+        const outPath = path.normalize(path.join(this.projectDir, pathName));
+"""
+KNOWS = """
+    path(pathName) {
+        if (path.isAbsolute(pathName)) {
+            return pathName;
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "knows"), [(JOINS, False), (KNOWS, True), (None, True)], ids=["13.29", "15", "none"]
+)
+def test_it_is_told_whether_whole_paths_are_found(
+    tmp_path: Path, text: str | None, knows: bool
+) -> None:
+    if text is not None:
+        (tmp_path / "config.js").write_text(text)
+    assert takes_whole_paths(tmp_path) is knows
 
 
 def test_its_cache_has_our_markers_and_what_the_real_one_has(tmp_path: Path) -> None:
