@@ -75,6 +75,9 @@ class Nowhere(asyncio.Transport):
     def write(self, data):
         self.writes += 1
 
+    def is_closing(self):
+        return False
+
     def get_write_buffer_size(self):
         return 0
 
