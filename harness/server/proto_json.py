@@ -26,7 +26,7 @@ def parse_message(content: dict[str, Any], message: Any, *, ignore_unknown_field
     except json_format.ParseError as error:
         try:
             rewritten = _in_own_forms(content, message.DESCRIPTOR)
-        except RecursionError:
+        except (RecursionError, OverflowError):  # 1e999 is no number of seconds
             raise error from None
         if rewritten == content:
             raise
