@@ -9,6 +9,9 @@ from google.protobuf import json_format
 from harness.server.wire import pb
 
 _TIME = "google.protobuf.Timestamp"
+# How json_format fails, besides, on what it does not expect: 1e999 for an enum, a lone surrogate
+# for a field's name.
+_FAILURES = (ValueError, TypeError, AttributeError, OverflowError, RecursionError, SystemError)
 _NUMBER = "google.protobuf.Int32Value"
 
 
@@ -19,19 +22,19 @@ def parse_message(content: dict[str, Any], message: Any, *, ignore_unknown_field
     it is in the definition: the web SDK 7.0 sends both so.
 
     Raises:
-        ParseError, ValueError, TypeError, AttributeError: It is no such message.
+        ParseError: It is no such message.
     """
     try:
-        json_format.ParseDict(content, message, ignore_unknown_fields=ignore_unknown_fields)
-    except json_format.ParseError as error:
         try:
+            json_format.ParseDict(content, message, ignore_unknown_fields=ignore_unknown_fields)
+        except json_format.ParseError:
             rewritten = _in_own_forms(content, message.DESCRIPTOR)
-        except (RecursionError, OverflowError):  # 1e999 is no number of seconds
-            raise error from None
-        if rewritten == content:
-            raise
-        message.Clear()
-        json_format.ParseDict(rewritten, message, ignore_unknown_fields=ignore_unknown_fields)
+            if rewritten == content:
+                raise
+            message.Clear()
+            json_format.ParseDict(rewritten, message, ignore_unknown_fields=ignore_unknown_fields)
+    except _FAILURES as error:
+        raise json_format.ParseError(str(error)) from error
 
 
 def _in_own_forms(content: Any, descriptor: Any) -> Any:

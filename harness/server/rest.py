@@ -115,7 +115,7 @@ class RestApi:
             check_parameters(rpc.name, [name for name, _ in request.query])
         try:
             parse_message(content, message, ignore_unknown_fields=not self._refuses_unknown_names)
-        except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
+        except json_format.ParseError as error:
             if self._refuses_unknown_names:
                 # The parser's own words are not production's, and change with its version.
                 with contextlib.suppress(RecursionError):

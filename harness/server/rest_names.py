@@ -69,9 +69,10 @@ def check_names(content: Any, descriptor: Any, path: str = "") -> None:
     """
     if not isinstance(content, dict):
         return
-    fields = {field.json_name: field for field in descriptor.fields}
+    fields = {field.name: field for field in descriptor.fields}
+    fields |= {field.json_name: field for field in descriptor.fields}
     for name, value in content.items():
-        field = fields.get(name) or descriptor.fields_by_name.get(name)
+        field = fields.get(name)
         if field is None:
             where = f" at '{path}'" if path else ""
             raise _refused(f'Unknown name "{name}"{where}: Cannot find field.')
@@ -92,9 +93,9 @@ def _check_value(value: Any, field: Any, path: str) -> None:
             # Of what has a form of its own in JSON (a time, a number), none is an object but this.
             if message.full_name != "google.protobuf.Struct":
                 check_names(each, message, where)
-        elif field.enum_type is not None and each is not None:
+        elif field.enum_type is not None and isinstance(each, (str, int)):
             enum = field.enum_type
-            known = enum.values_by_name if isinstance(each, str) else enum.values_by_number
+            known = {word for value in enum.values for word in (value.name, value.number)}
             if each not in known:
                 raise StatusError(
                     StatusCode.INVALID_ARGUMENT,

@@ -303,7 +303,7 @@ def _message(rpc: TwoWayRpc, text: str) -> Any:
         return message
     except StatusError as error:
         return error
-    except (json_format.ParseError, ValueError, TypeError, AttributeError):
+    except json_format.ParseError:
         return StatusError(StatusCode.INVALID_ARGUMENT, "The message cannot be parsed.")
 
 

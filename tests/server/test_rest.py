@@ -294,6 +294,9 @@ def test_names_in_any_of_their_spellings_are_taken(api: Api) -> None:
         ("/c", '{"fields": {"t": {"timestampValue": {"seconds": 1e999}}}}'),
         ("/c", '{"fields": {"t": {"timestampValue": {"seconds": null}}}}'),
         ("/c", '{"fields": {"t": {"timestampValue": {"nanos": 1e30}}}}'),
+        ("/c", '{"fields": {"n": {"nullValue": 1e999}}}'),
+        ("/c", '{"fields": {"n": {"nullValue": {}}}}'),
+        (":commit", '{"writes": ["\\ud800"]}'),
     ],
 )
 def test_a_payload_that_is_none_is_refused(project: Project, path: str, body: str) -> None:
